@@ -1,0 +1,19 @@
+"""Portraitist: learns a person from a few photos and makes portraits, on your own machine.
+
+`from portraitist import check, train, portrait` are the acts of the command line as functions. They are loaded when
+first used, so that `import portraitist` stays quick.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "check", "portrait", "train"]
+
+_ACTS = {"check": "portraitist.api", "train": "portraitist.api", "portrait": "portraitist.api"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ACTS:
+        return getattr(importlib.import_module(_ACTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

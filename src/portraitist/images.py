@@ -1,0 +1,235 @@
+"""Pictures in and out: safe decoding, orientation, resize, crop, tensors, PNG and JPEG. The one image convention.
+
+Between stages a picture is `uint8 (height, width, 3) RGB`; in networks a float tensor `(batch, 3, height, width)` in
+[-1, 1]. Nothing here knows what a picture shows.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from portraitist.errors import BadFile, PhotoTooLarge, UnreadablePhoto
+from portraitist.files import replacing
+from portraitist.types import Box, Picture, Size
+
+if TYPE_CHECKING:
+    import torch
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "MPO", "GIF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif"})
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 80_000_000
+MAX_TEXT = 1_000_000
+
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    f'Iptc4xmpExt:DigitalSourceType="{_SOURCE_TYPE}"/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+)
+
+
+def read_picture(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a photo: checked against the limits before it is decoded, turned upright by EXIF, sRGB, alpha on white.
+
+    Raises UnreadablePhoto (no picture, truncated, unknown format, no permission) or PhotoTooLarge.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise PhotoTooLarge(f"{path.name} has {size / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} are read.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadablePhoto(f"{path.name} cannot be opened: {(error.strerror or 'unknown').lower()}.") from error
+    return decode(data, name=path.name, max_pixels=max_pixels)
+
+
+def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode the bytes of a picture; see `read_picture`."""
+    if not data:
+        raise UnreadablePhoto(f"{name} is empty.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow: odd EXIF, large pictures; the limits below are ours
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > max_pixels:
+                pixels = image.width * image.height / 1e6
+                raise PhotoTooLarge(f"{name} has {pixels:.0f} megapixels; at most {max_pixels / 1e6:.0f} are read.")
+            image.load()
+            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    except UnidentifiedImageError as error:
+        raise UnreadablePhoto(f"{name} is not a picture that can be read.") from error
+    except Image.DecompressionBombError as error:
+        raise PhotoTooLarge(f"{name} has far more than {max_pixels / 1e6:.0f} megapixels.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError) as error:
+        # Pillow's decoders raise all of these on broken files
+        raise UnreadablePhoto(f"{name} is damaged or cut short.") from error
+
+
+def from_pil(image: Image.Image) -> Picture:
+    """The picture of a Pillow image, upright and RGB."""
+    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A Pillow image of a picture."""
+    return Image.fromarray(picture, mode=None)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_wide(image)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("RGBA", "LA", "PA"):
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(ground, image).convert("RGB")
+    return _to_srgb(image)
+
+
+def _from_wide(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)
+    top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
+    return Image.fromarray(np.clip(values / top * 255.0, 0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            turned = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if turned is not None:
+                return turned
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile is no reason to lose the photo
+    return image.convert("RGB")
+
+
+def size_of(picture: Picture) -> Size:
+    """Width and height of a picture."""
+    return Size(picture.shape[1], picture.shape[0])
+
+
+def resize(picture: Picture, size: Size) -> Picture:
+    """Resize with Lanczos (with its low-pass when shrinking)."""
+    if size == size_of(picture):
+        return picture
+    return np.array(to_pil(picture).resize((size.width, size.height), Image.Resampling.LANCZOS))
+
+
+def fit(picture: Picture, longest: int) -> tuple[Picture, float]:
+    """Shrink so that the longer side is at most `longest`; the factor that was applied, at most 1."""
+    factor = min(1.0, longest / max(picture.shape[:2]))
+    if factor == 1.0:
+        return picture, 1.0
+    size = Size(max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    return resize(picture, size), factor
+
+
+def crop(picture: Picture, box: Box) -> Picture:
+    """The part of a picture in `box`, rounded to whole pixels; what reaches over the edge repeats the edge's pixels."""
+    left, top = round(box.x), round(box.y)
+    columns = np.clip(np.arange(left, left + max(1, round(box.width))), 0, picture.shape[1] - 1)
+    rows = np.clip(np.arange(top, top + max(1, round(box.height))), 0, picture.shape[0] - 1)
+    return np.ascontiguousarray(picture[rows[:, None], columns[None, :]])
+
+
+def transform(picture: Picture, matrix: np.ndarray, size: Size) -> Picture:
+    """Resample by an affine map: `matrix` (2, 3) takes output pixels (x, y, 1) to input pixels. Edges repeat.
+
+    Shrinking by more than two is done in two steps, so that nothing flickers.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source, matrix = picture, np.array(matrix, dtype=np.float64)
+    if scale > 1.5:
+        source, factor = fit(picture, max(1, round(max(picture.shape[:2]) / scale)))
+        matrix = matrix * factor
+    padding = _reach(matrix, size, size_of(source))
+    if padding:
+        source = np.pad(source, ((padding, padding), (padding, padding), (0, 0)), mode="edge")
+        matrix[:, 2] += padding
+    values = tuple(float(value) for value in matrix.reshape(-1))
+    turned = to_pil(source).transform(
+        (size.width, size.height), Image.Transform.AFFINE, values, Image.Resampling.BICUBIC
+    )
+    return np.array(turned)
+
+
+def _reach(matrix: np.ndarray, size: Size, source: Size) -> int:
+    corners = np.array([[0, 0, 1], [size.width, 0, 1], [0, size.height, 1], [size.width, size.height, 1]]).T
+    x, y = matrix @ corners
+    over = max(-x.min(), -y.min(), x.max() - source.width, y.max() - source.height, 0.0)
+    return int(np.ceil(min(over, 2.0 * max(source.width, source.height)))) + 2 if over > 0 else 0
+
+
+def to_tensor(pictures: Sequence[Picture]) -> "torch.Tensor":
+    """float32 (batch, 3, height, width) in [-1, 1] of pictures of one size."""
+    import torch
+
+    batch = torch.from_numpy(np.stack(pictures))
+    return batch.permute(0, 3, 1, 2).to(torch.float32).div(127.5).sub(1.0).contiguous()
+
+
+def from_tensor(batch: "torch.Tensor") -> list[Picture]:
+    """The pictures of a float tensor (batch, 3, height, width) in [-1, 1]; values outside are cut."""
+    values = batch.detach().float().clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
+    arrays = values.to("cpu").permute(0, 2, 3, 1).contiguous().numpy().astype(np.uint8)
+    return list(arrays)
+
+
+def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None) -> Path:
+    """Write a made picture as PNG with text chunks, marked `trainedAlgorithmicMedia` in XMP; all or nothing.
+
+    Raises Unwritable or DiskFull.
+    """
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        if value.isascii():
+            chunks.add_text(key, value)
+        else:
+            chunks.add_itxt(key, value)
+    chunks.add_itxt("XML:com.adobe.xmp", _XMP)
+    with replacing(path) as temporary:
+        to_pil(picture).save(temporary, format="PNG", pnginfo=chunks)
+    return path
+
+
+def save_jpeg(path: Path, picture: Picture, *, quality: int = 92) -> Path:
+    """Write a made picture as JPEG, marked as in `save_png`; all or nothing. Raises Unwritable or DiskFull."""
+    with replacing(path) as temporary:
+        to_pil(picture).save(temporary, format="JPEG", quality=quality, subsampling=0, xmp=_XMP.encode())
+    return path
+
+
+def read_png_text(path: Path) -> dict[str, str]:
+    """The text chunks of a PNG. Raises BadFile if it is no PNG or cannot be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            image.load()  # chunks may follow the pixels
+            found = getattr(image, "text", {})
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadFile(f"{path} is not a PNG that can be read.") from error
+    return {key: str(value) for key, value in found.items() if len(value) <= MAX_TEXT}
+
+
+def read_request(path: Path) -> dict[str, object]:
+    """The request inside a portrait (chunk `portraitist`). Raises BadFile if there is none."""
+    text = read_png_text(path).get("portraitist")
+    try:
+        value = json.loads(text) if text is not None else None
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadFile(
+            f"{path} carries no request.", hint="Only a PNG of this studio that nobody re-saved can be made again."
+        )
+    return value

@@ -1,0 +1,137 @@
+"""Reads and checks the TOML of the library: bases, recipes, styles. An unknown key is an error.
+
+The library is a folder of data beside the code; a user's own files (`extra` folders) come first. What the numbers mean
+is the business of those who use them.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from portraitist.errors import BadFile, UnknownName
+
+T = TypeVar("T")
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+class _Strict:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Base(_Strict):
+    """A diffusion model to train on: `library/bases/<name>.toml`.
+
+    `source` is `package:<folder in the library's package>`, `file:<folder>` or a hub's address; `size` the native
+    (width, height); `buckets` further sizes; `sha256` pins files by their path inside the source.
+    """
+
+    name: str
+    family: str
+    source: str
+    version: str
+    size: tuple[int, int]
+    recipe: str
+    title: str = ""
+    licence: str = ""
+    buckets: tuple[tuple[int, int], ...] = ()
+    sampler: str = "dpmpp_2m_karras"
+    steps: int = 20
+    cfg: float = 4.5
+    clip_skip: int = 1
+    negative: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe(_Strict):
+    """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step, steps per photo."""
+
+    name: str
+    title: str = ""
+    rank: int = 32
+    alpha: float = 32.0
+    learning_rate: float = 1e-4
+    text_learning_rate: float | None = None
+    train_text: bool = True
+    schedule: Literal["cosine", "constant", "linear"] = "cosine"
+    warmup: int = 0
+    batch: int = 1
+    steps_per_photo: int = 200
+    min_steps: int = 0
+    max_steps: int = 4000
+    crops_per_photo: int = 4
+    flip: bool = True
+    caption_dropout: float = 0.0
+    tag_dropout: float = 0.0
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    noise_offset: float = 0.0
+    min_snr_gamma: float | None = None
+    checkpoints: int = 4
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Style(_Strict):
+    """A look: `library/styles/<name>/style.toml`. `{sitter}` in the prompt is the trigger and class word."""
+
+    name: str
+    prompt: str
+    title: str = ""
+    title_zh: str = ""
+    negative: str = ""
+    photo: bool = True
+    strength: float | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    size: tuple[int, int] | None = None
+    bases: tuple[str, ...] = ()
+
+
+_SHELVES: Mapping[type[Any], tuple[str, str]] = {
+    Base: ("bases", "{}.toml"),
+    Recipe: ("recipes", "{}.toml"),
+    Style: ("styles", "{}/style.toml"),
+}
+
+
+def read_toml(path: Path, kind: type[T]) -> T:
+    """Read `path` as a `kind` (a frozen dataclass). Raises BadFile that names the file and the key."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return TypeAdapter(kind).validate_python(values)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadFile(f"{path} cannot be read as TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadFile(f"{path}: key {key!r} is wrong ({first['msg'].lower()}).") from error
+
+
+def names(kind: type[T], extra: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The names on the shelf of `kind`, sorted."""
+    shelf, pattern = _SHELVES[kind]
+    found = set()
+    for root in (*extra, LIBRARY):
+        for path in (root / shelf).glob(pattern.format("*")):
+            found.add(path.parent.name if "/" in pattern else path.stem)
+    return tuple(sorted(found))
+
+
+def find(kind: type[T], name: str, extra: Sequence[Path] = ()) -> T:
+    """The base, recipe or style called `name`; a path to a TOML file is taken too. Raises UnknownName or BadFile."""
+    if name.endswith(".toml"):
+        return read_toml(Path(name), kind)
+    shelf, pattern = _SHELVES[kind]
+    for root in (*extra, LIBRARY):
+        path = root / shelf / pattern.format(name)
+        if path.resolve().is_relative_to((root / shelf).resolve()) and path.is_file():
+            return read_toml(path, kind)
+    raise UnknownName(kind.__name__.lower(), name, names(kind, extra))

@@ -1,0 +1,238 @@
+"""Requests and reports: the values that cross every border, and their JSON.
+
+If it changes the picture, it is in the request. Everything here is a frozen dataclass of plain values; pydantic
+checks what comes in from JSON (`from_json`, `from_data`), and an unknown key is an error. Nothing here does work.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from portraitist.errors import BadRequest
+
+T = TypeVar("T")
+
+Kind = Literal["person", "pet"]
+Verdict = Literal["accepted", "rejected"]
+
+MIN_PHOTOS = 3
+"""Fewer accepted photos are no training set."""
+
+HELD_OUT_FROM = 6
+"""From this many accepted photos on, HELD_OUT of them stay out of the training and measure the likeness."""
+
+HELD_OUT = 2
+
+
+class _Strict:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class TrainRequest(_Strict):
+    """Everything that fixes a likeness, but for the photos' own bytes.
+
+    `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take where
+    a photo has several, as shares 0 … 1 of width and height.
+    """
+
+    sitter: str
+    photos: tuple[str, ...]
+    base: str = "mini"
+    recipe: str | None = None
+    trigger: str = "ohwx"
+    class_word: str = "person"
+    kind: Kind = "person"
+    seed: int = 42
+    face: tuple[float, float] | None = None
+    keep_all: bool = False
+
+
+@dataclass(frozen=True)
+class PortraitRequest(_Strict):
+    """Everything that fixes `count` portraits. None means: what the style, the recipe or the base says.
+
+    Picture number i of a request has a seed that comes from `seed` and i alone; the request inside its PNG names that
+    picture's own seed with `count` 1 and has no None left that could change its pixels.
+    `likeness_sha256` pins the LoRA file, `base_version` the base.
+    """
+
+    sitter: str
+    style: str | None = None
+    prompt: str | None = None
+    negative: str | None = None
+    count: int = 1
+    seed: int = 42
+    size: tuple[int, int] | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    clip_skip: int | None = None
+    strength: float | None = None
+    base: str = "mini"
+    base_version: str | None = None
+    likeness_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Reason(_Strict):
+    """Why a photo is rejected: a code of the interfaces, the measured value, the limit, one sentence."""
+
+    code: str
+    value: float | None
+    limit: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class FaceReport(_Strict):
+    """The sitter's face in a photo: box [x, y, width, height] in pixels, angles in degrees, distance to the others."""
+
+    box: tuple[float, float, float, float]
+    yaw: float
+    pitch: float
+    roll: float
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class PhotoVerdict(_Strict):
+    """One photo, accepted or rejected with reasons."""
+
+    file: str
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
+    face: FaceReport | None = None
+
+
+@dataclass(frozen=True)
+class Warn(_Strict):
+    """Something that the user should know and that stops nothing."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckReport(_Strict):
+    """The document of `check --json`."""
+
+    photos: tuple[PhotoVerdict, ...]
+    warnings: tuple[Warn, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[PhotoVerdict, ...]:
+        return tuple(photo for photo in self.photos if photo.verdict == "accepted")
+
+    @property
+    def enough(self) -> bool:
+        return len(self.accepted) >= MIN_PHOTOS
+
+
+@dataclass(frozen=True)
+class Checkpoint(_Strict):
+    """A training's state at a step; `score` is what it was chosen by."""
+
+    step: int
+    loss: float | None = None
+    score: float | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingReport(_Strict):
+    """`visits` = pictures seen, with repeats; `loss` = means over equal parts of the training, in order."""
+
+    seconds: float
+    steps: int
+    visits: int
+    loss: tuple[float, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortraitReport(_Strict):
+    """One portrait; `likeness` is its own score or None, `faces` how many the detector found."""
+
+    file: str
+    style: str | None
+    prompt: str
+    seed: int
+    likeness: float | None
+    faces: int
+
+
+@dataclass(frozen=True)
+class LikenessReport(_Strict):
+    """`score` 0 … 1, or None with the `reason`; `top1` 0 … 1 or None."""
+
+    score: float | None = None
+    reason: str | None = None
+    top1: float | None = None
+
+
+@dataclass(frozen=True)
+class BaseReport(_Strict):
+    """Which base a likeness stands on."""
+
+    name: str
+    version: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Report(_Strict):
+    """`report.json`: what a training or a demo did. Parts that did not happen are empty or None."""
+
+    photos: tuple[PhotoVerdict, ...] = ()
+    held_out: tuple[str, ...] = ()
+    captions: Mapping[str, str] = field(default_factory=dict)
+    training: TrainingReport | None = None
+    portraits: tuple[PortraitReport, ...] = ()
+    likeness: LikenessReport = LikenessReport()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    base: BaseReport | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Warn, ...] = ()
+
+
+def to_data(value: Any) -> Any:
+    """The plain JSON values of a request or report (dicts, lists, strings, numbers, None)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_data(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_data(item) for item in value]
+    return value
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON of a request or report; keys in the order of the fields, no NaN."""
+    return json.dumps(to_data(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def from_data(kind: type[T], data: object) -> T:
+    """Check plain values and build a `kind`. Raises BadRequest that names the key."""
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        raise _bad(kind, error) from error
+
+
+def from_json(kind: type[T], text: str | bytes) -> T:
+    """Read a `kind` from JSON. Raises BadRequest that names the key."""
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        raise _bad(kind, error) from error
+
+
+def _bad(kind: type[object], error: ValidationError) -> BadRequest:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or kind.__name__
+    return BadRequest(f"{kind.__name__}: {key!r} is wrong ({first['msg'].lower()}).")

@@ -1,0 +1,70 @@
+"""Settings: defaults < `portraitist.toml` in the home folder < environment (`PORTRAITIST_…`). Reads no other file."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from portraitist.errors import BadRequest
+
+_ENVIRONMENT = "PORTRAITIST_"
+
+
+class Settings(BaseModel):
+    """What a run may use. Nothing here changes a picture; what does is in the request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(description="folder of sitters, portraits and models")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    offline: bool = Field(False, description="never fetch anything")
+    max_photo_bytes: int = Field(64 * 2**20, gt=0, description="a larger file is rejected unread")
+    max_photo_pixels: int = Field(80_000_000, gt=0, description="a larger picture is rejected undecoded")
+    models: Path | None = Field(None, description="folder of fetched models; default: models in the home folder")
+
+    @property
+    def models_folder(self) -> Path:
+        """`models` if set; else that of the home; else, while the home has none, that of the default home."""
+        if self.models is not None:
+            return self.models
+        own, shared = self.home / "models", default_home() / "models"
+        return shared if shared.is_dir() and not own.is_dir() else own
+
+
+def default_home() -> Path:
+    """The platform's data folder for us."""
+    return Path(platformdirs.user_data_dir("portraitist", appauthor=False))
+
+
+def load_settings(home: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Gather the settings. `home` (the option `--home`) beats PORTRAITIST_HOME. Raises BadRequest naming the key."""
+    environment = os.environ if environment is None else environment
+    chosen = home or Path(environment.get(_ENVIRONMENT + "HOME") or default_home())
+    values = _from_toml(chosen / "portraitist.toml") | _from_environment(environment) | {"home": chosen.expanduser()}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(
+            f"Setting {key!r} is wrong: {first['msg'].lower()}.",
+            hint=f"See {chosen / 'portraitist.toml'} and the variable {_ENVIRONMENT}{key.upper()}.",
+        ) from error
+
+
+def _from_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadRequest(f"{path} cannot be read: {error}.", hint="Mend the file or move it away.") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {name: environment.get(_ENVIRONMENT + name.upper(), "") for name in Settings.model_fields}
+    return {name: value for name, value in found.items() if value != ""}
