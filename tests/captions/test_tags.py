@@ -10,13 +10,27 @@ mini_tags = pytest.importorskip("mini.tags")
 RULES = t.load_rules()
 
 
-@pytest.mark.parametrize("tag", ["black_hair", "blue_eyes", "dark_skin", "old_man", "freckles", "thick_eyebrows", "big_nose", "asian"])
+@pytest.mark.parametrize(
+    "tag", ["black_hair", "blue_eyes", "dark_skin", "old_man", "freckles", "thick_eyebrows", "big_nose", "asian"]
+)
 def test_identity_leaves_the_caption(tag: str) -> None:
     assert not t.decide(tag, RULES).kept
 
 
 @pytest.mark.parametrize(
-    "tag", ["1girl", "1boy", "solo", "long_hair", "smile", "eyewear", "closed_eyes", "upper_body", "looking_at_viewer", "sun_hat"]
+    "tag",
+    [
+        "1girl",
+        "1boy",
+        "solo",
+        "long_hair",
+        "smile",
+        "eyewear",
+        "closed_eyes",
+        "upper_body",
+        "looking_at_viewer",
+        "sun_hat",
+    ],
 )
 def test_circumstance_stays(tag: str) -> None:
     assert t.decide(tag, RULES).kept

@@ -16,7 +16,9 @@ def make(store: SitterStore, name: str = "anna") -> None:
     (folder.photos / "1.jpg").write_bytes(b"12345")
 
 
-@pytest.mark.parametrize("name", ["", " ", "../x", "a/b", "a\\b", ".hidden", "con", "LPT1", "nul.txt", "x" * 65, "a\nb", "end."])
+@pytest.mark.parametrize(
+    "name", ["", " ", "../x", "a/b", "a\\b", ".hidden", "con", "LPT1", "nul.txt", "x" * 65, "a\nb", "end."]
+)
 def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
     with pytest.raises(BadRequest) as caught:
         check_name(name)

@@ -84,8 +84,10 @@ def decide(tag: str, rules: TagRules) -> TagDecision:
     return TagDecision(name, True, "no rule knows it, so it is circumstance")
 
 
-def split(tags: Iterable[str], rules: TagRules, constant: Collection[str] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(circumstance, identity), each in the given order and without repeats. `constant` (see below) counts as identity."""
+def split(
+    tags: Iterable[str], rules: TagRules, constant: Collection[str] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(circumstance, identity), each in the given order, without repeats. `constant` (see below) counts as identity."""
     decisions = [decide(tag, rules) for tag in dict.fromkeys(spelled(tag) for tag in tags) if tag]
     kept = tuple(d.tag for d in decisions if d.kept and d.tag not in constant)
     return kept, tuple(d.tag for d in decisions if d.tag not in kept)
@@ -110,7 +112,7 @@ def count_tag(class_word: str, rules: TagRules) -> str:
 
 
 def caption(tags: Iterable[str], trigger: str, class_word: str, rules: TagRules, constant: Collection[str] = ()) -> str:
-    """One training caption: `ohwx woman, 1girl, solo, smile, red shirt`. Identity tags are gone, underscores are spaces."""
+    """One training caption: `ohwx woman, 1girl, solo, smile, red shirt`. Identity is gone, underscores are spaces."""
     kept, _ = split(tags, rules, constant)
     return ", ".join([subject(trigger, class_word), *(tag.replace("_", " ") for tag in kept)])
 

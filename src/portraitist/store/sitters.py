@@ -116,7 +116,9 @@ class SitterStore:
         """Names of all sitters, sorted."""
         if not self.root.is_dir():
             return ()
-        return tuple(sorted(p.parent.name for p in self.root.glob("*/sitter.json") if not p.parent.name.startswith(".")))
+        return tuple(
+            sorted(p.parent.name for p in self.root.glob("*/sitter.json") if not p.parent.name.startswith("."))
+        )
 
     def exists(self, name: str) -> bool:
         return self.folder(name).record.is_file()

@@ -1,0 +1,163 @@
+"""How much a portrait looks like the sitter, and which portraits to keep. Pure functions on embeddings and pixels.
+
+Two measures, never mixed:
+
+* the likeness *score*, measured on photos that training never saw. How far along the way from what words can say of the
+  sitter (pictures by the untrained base, prompted with the sitter's true identity tags) to the sitter's own unseen photo
+  a portrait is: 0 = no nearer than words, 1 = as near as a photo. Nothing is chosen by it;
+* the *rank*, by distance to the training photos, technical quality and variety. It chooses, and marks nothing.
+
+Distances are euclidean in one recogniser's space. Which recogniser, and how a face is found, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portraitist.errors import InputError
+from portraitist.types import Embedding, Picture
+
+WORDS = 32
+"""How many pictures of the untrained base say what words can say."""
+
+ENOUGH_WORDS = 8
+"""With fewer usable faces among them their mean says nothing."""
+
+
+class NoScale(InputError):
+    """The score is not defined for this sitter; the message says why."""
+
+    code = "no_scale"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The two ends of a sitter's likeness score, as mean distances to the held-out photos `references` (m, d)."""
+
+    references: NDArray[np.float64]
+    d_same: float
+    d_words: float
+
+    def distance(self, face: Embedding) -> float:
+        """Mean distance of one face (d,) to the held-out photos."""
+        return float(np.linalg.norm(self.references - face, axis=1).mean())
+
+    def score(self, face: Embedding | None) -> float:
+        """1 = like the sitter's own photo, 0 = like what words can say, below 0 = worse than words.
+
+        `face` is None for a picture without exactly one usable face: it scores 0.
+        """
+        if face is None:
+            return 0.0
+        return min(1.0, (self.d_words - self.distance(face)) / (self.d_words - self.d_same))
+
+
+def make_scale(held_out: Sequence[Embedding], training: Sequence[Embedding], words: Sequence[Embedding]) -> Scale:
+    """The scale of a sitter from embeddings of held-out photos, training photos and pictures made from words.
+
+    Raises NoScale when something is missing, or when words come as near as the sitter's own photos do: then there is
+    no way left to measure along.
+    """
+    if not held_out or not training:
+        raise NoScale("No photo was held out of the training, so there is nothing unseen to compare with.")
+    if len(words) < ENOUGH_WORDS:
+        raise NoScale(
+            f"Only {len(words)} pictures of the untrained base show exactly one face; {ENOUGH_WORDS} are needed."
+        )
+    references = np.stack([np.asarray(face, dtype=np.float64) for face in held_out])
+    scale = Scale(references, d_same=0.0, d_words=0.0)
+    d_same = float(np.mean([scale.distance(face) for face in training]))
+    d_words = float(np.mean([scale.distance(face) for face in words]))
+    if d_words <= d_same:
+        raise NoScale(
+            f"The untrained base comes as near to the sitter by words ({d_words:.3f}) as the sitter's own photos "
+            f"do ({d_same:.3f}); the score has no scale."
+        )
+    return Scale(references, d_same, d_words)
+
+
+def mean_score(scale: Scale, faces: Sequence[Embedding | None]) -> float:
+    """Mean score of several portraits; a portrait without a usable face counts as 0. `faces` must not be empty."""
+    return float(np.mean([scale.score(face) for face in faces]))
+
+
+def top1(
+    faces: Sequence[Embedding | None], references: NDArray[np.float64], others: Sequence[NDArray[np.float64]]
+) -> float:
+    """Share (0–1) of `faces` that are nearer to the sitter's `references` (m, d) than to each other person's (k, d).
+
+    A face of None counts as a miss. An identity's distance is the mean over its photos.
+    """
+    return float(np.mean([face is not None and _is_first(face, references, others) for face in faces]))
+
+
+def _is_first(face: Embedding, references: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> bool:
+    own = np.linalg.norm(references - face, axis=1).mean()
+    return all(own < np.linalg.norm(photos - face, axis=1).mean() for photos in others)
+
+
+def diversity(faces: Sequence[Embedding | None]) -> float | None:
+    """Mean distance between the faces of a set, or None with fewer than two usable ones."""
+    usable = np.stack([face for face in faces if face is not None]) if any(f is not None for f in faces) else None
+    if usable is None or len(usable) < 2:
+        return None
+    distances = np.linalg.norm(usable[:, None] - usable[None, :], axis=2)
+    return float(distances.sum() / (len(usable) * (len(usable) - 1)))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A portrait to be ranked. `distance` is the mean distance to the training photos, None without a usable face."""
+
+    name: str
+    style: str | None
+    faces: int
+    distance: float | None
+    quality: float
+
+
+def distance_to(face: Embedding, photos: Sequence[Embedding]) -> float:
+    """Mean distance of one face to the training photos (at least one)."""
+    return float(np.mean([np.linalg.norm(np.asarray(photo) - face) for photo in photos]))
+
+
+QUALITY_WEIGHT = 0.1
+"""A useless picture (quality 0) ranks like one whose face is this much farther away; same-sitter distances vary by 0.4."""
+
+
+def rank(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Best first: exactly one face before all others, then near to the training photos and technically sound."""
+    return tuple(sorted(candidates, key=_rank_key))
+
+
+def _rank_key(candidate: Candidate) -> tuple[bool, float, str]:
+    usable = candidate.faces == 1 and candidate.distance is not None
+    far = candidate.distance if candidate.distance is not None else 9.0
+    return not usable, far + QUALITY_WEIGHT * (1.0 - candidate.quality), candidate.name
+
+
+def choose(candidates: Sequence[Candidate], keep: int) -> tuple[Candidate, ...]:
+    """The `keep` portraits to show first: the best of each style, then the second best of each, and so on."""
+    ranked = rank(candidates)
+    turn: dict[str | None, int] = {}
+    order: list[tuple[int, int, Candidate]] = []
+    for place, candidate in enumerate(ranked):
+        turn[candidate.style] = turn.get(candidate.style, 0) + 1
+        order.append((turn[candidate.style], place, candidate))
+    chosen = sorted(order, key=lambda entry: entry[:2])[:keep]
+    return tuple(candidate for _, _, candidate in chosen)
+
+
+def technical_quality(picture: Picture) -> float:
+    """0–1: sharpness, contrast and unclipped tones of a picture, so rough that only failures fall below 0.5."""
+    grey = picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    low, high = np.percentile(grey, (5, 95))
+    contrast = min(1.0, (high - low) / 80.0)
+    clipped = float(((grey < 3) | (grey > 252)).mean())
+    laplacian = grey[1:-1, 1:-1] * 4 - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    sharp = min(1.0, float(laplacian.std()) / 6.0)
+    return float(np.clip(contrast * sharp * (1.0 - max(0.0, clipped - 0.2)), 0.0, 1.0))
