@@ -36,8 +36,8 @@ class _Strict:
 class TrainRequest(_Strict):
     """Everything that fixes a likeness, but for the photos' own bytes.
 
-    `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take where
-    a photo has several, as shares 0 … 1 of width and height.
+    `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
+    where a photo has several, as shares 0 … 1 of width and height.
     """
 
     sitter: str
