@@ -1,8 +1,5 @@
 """What a training is given and what it gives back. Knows no network, no file format and no torch."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portraitist.recipes import Recipe
+from portraitist.types import Picture, Seed, Step
 
 
 @dataclass(frozen=True)
 class TrainingPicture:
-    """One square or upright crop of a photo, as it came out of `photos.crops`, with its caption.
+    """One crop of a photo, as it came out of `photos.crops`, with its caption (trigger and class word in front).
 
-    `pixels` is uint8 (height, width, 3) RGB. `face` is float32 (height, width) in 0-1, 1 where the face is, or None:
-    then the whole picture weighs the same.
+    `face` is float32 (height, width) in 0-1, 1 where the face is, or None: then the whole picture weighs the same.
     """
 
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: Picture
     caption: str
     face: NDArray[np.float32] | None = None
 
@@ -31,7 +28,8 @@ class TrainingJob:
     """All that decides the weights of a likeness, beside the base itself.
 
     The same job on the same base, machine and thread count ends with the same weights, bit for bit, whether it ran at
-    a stretch or was stopped and resumed.
+    a stretch or was stopped and resumed. `folder` takes the checkpoints; with `resume` the training goes on from the
+    state that it finds there, and begins anew where there is none.
     """
 
     sitter: str
@@ -39,14 +37,14 @@ class TrainingJob:
     recipe: Recipe
     trigger: str
     class_word: str
-    folder: Path  # checkpoints are kept here: `state.safetensors`, `step-000400.safetensors`, ...
-    seed: int = 42
+    folder: Path
+    seed: Seed = 42
     resume: bool = False
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A likeness as it was after `step` steps: a kohya file with alpha and full metadata."""
+    """A likeness as it was after `step` steps, a kohya file; `loss` is the mean since the checkpoint before."""
 
     file: Path
     step: int
@@ -55,26 +53,25 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came out. `likeness` is the last checkpoint's file; `visits` counts trained pictures (steps x batch)."""
+    """What came out. `likeness` is the last checkpoint's file; `visits` counts trained pictures (steps x batch).
+
+    `loss` holds up to 20 means over equal parts of the training, in order; `seconds` is the time of this run alone.
+    """
 
     likeness: Path
     checkpoints: tuple[Checkpoint, ...]
     steps: int
     visits: int
     seconds: float
-    loss: float  # mean over the last tenth of the steps
-    losses: tuple[float, ...] = field(repr=False, default=())
+    loss: tuple[float, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True)
-class TrainingStep:
-    """What `on_step` hears after each step (and before the first: step 0, while the photos are encoded)."""
+class TrainingStep(Step):
+    """The `Step` that `on_step` hears in a training: stage `encode` (photos), then `train`.
 
-    step: int
-    steps: int
-    loss: float | None
-    seconds: float  # since the start of this run
-    seconds_left: float | None  # None until enough steps ran to say so honestly
+    `seconds_left` is None until enough steps ran to say it honestly.
+    """
 
-
-OnStep = Callable[[TrainingStep], None]
+    loss: float | None = None
+    seconds_left: float | None = None

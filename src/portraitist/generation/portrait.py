@@ -1,0 +1,48 @@
+"""What a generation gives back, and the words that travel inside the picture file. Knows no network and no torch."""
+
+from dataclasses import dataclass
+
+from portraitist import __version__
+from portraitist.requests import PortraitRequest, to_json
+from portraitist.types import Picture, Seed
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A made picture and everything that made it.
+
+    `request` is complete (no None that could change the pixels), has `count` 1 and the picture's own `seed`: asked
+    again it gives the same pixels on the same machine.
+    """
+
+    pixels: Picture
+    seed: Seed
+    request: PortraitRequest
+
+    def text(self) -> dict[str, str]:
+        """The PNG's text chunks: `parameters` for other programs, `portraitist` for us."""
+        return {"parameters": parameters(self.request), "portraitist": to_json(self.request)}
+
+
+def parameters(request: PortraitRequest) -> str:
+    """A complete request in the form that AUTOMATIC1111's WebUI writes into its pictures and reads back."""
+    from portraitist.generation.samplers import webui_names
+
+    sampler, schedule = webui_names(request.sampler or "")
+    width, height = request.size or (0, 0)
+    values = {
+        "Steps": request.steps,
+        "Sampler": sampler,
+        "Schedule type": schedule,
+        "CFG scale": request.cfg,
+        "Seed": request.seed,
+        "Size": f"{width}x{height}",
+        "Model": f"{request.base}-{request.base_version}" if request.base_version else request.base,
+        "Clip skip": request.clip_skip if (request.clip_skip or 1) > 1 else None,
+        "Lora hashes": f'"{request.sitter}: {request.likeness_sha256[:12]}"' if request.likeness_sha256 else None,
+        "Version": f"portraitist {__version__}",
+    }
+    tail = ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)
+    lora = f" <lora:{request.sitter}:{request.strength:g}>" if request.likeness_sha256 and request.strength else ""
+    negative = f"Negative prompt: {request.negative}\n" if request.negative else ""
+    return f"{request.prompt or ''}{lora}\n{negative}{tail}"
