@@ -21,6 +21,9 @@ _SURE = 0.55
 """A find below this score is no face, unless both networks found it."""
 
 _SURE_TOGETHER = 0.4
+_PRESENT = 5.0
+"""FaceMesh's logit below which a find was no face."""
+
 _SMALL = 1 / 9
 """If no face is at least this share of the longer side, quarters of the picture are searched too."""
 
@@ -29,12 +32,14 @@ _SMALL = 1 / 9
 class Face:
     """A face: box and points in pixels of the picture, score 0 … 1, pose in degrees (see `mesh.Pose`).
 
+    `presence` is FaceMesh's own opinion, a logit.
     `points` (6, 2) are BlazeFace's, `mesh` (468, 3) FaceMesh's; `eyes` (2, 2) the middles of the eyes, the one on the
     left of an upright picture first.
     """
 
     box: Box
     score: float
+    presence: float
     points: Landmarks
     mesh: Landmarks
     eyes: NDArray[np.float64]
@@ -79,8 +84,8 @@ class Faces:
     def detect(self, picture: Picture) -> list[Face]:
         """All faces, the largest first; an empty list if there is none."""
         view, scale = fit(picture, _LONGEST)
-        finds = self._find(view)
-        faces = [self._look_closer(picture, find, 1.0 / scale) for find in finds]
+        looked = [self._look_closer(picture, find, 1.0 / scale) for find in self._find(view)]
+        faces = [face for face in looked if face.presence >= _PRESENT]
         return sorted(faces, key=lambda face: -face.box.area)
 
     def embed(self, picture: Picture, face: Face) -> Embedding:
@@ -103,9 +108,10 @@ class Faces:
 
     def _look_closer(self, picture: Picture, find: blaze.Find, scale: float) -> Face:
         box, points = find.box.scaled(scale), find.points * scale
-        landmarks = self._mesh.points(picture, box, points[0], points[1])
+        landmarks, presence = self._mesh.points(picture, box, points[0], points[1])
         pose = mesh.pose(landmarks)
-        return Face(box, find.score, points, landmarks, mesh.eyes(landmarks), pose.yaw, pose.pitch, pose.roll)
+        eyes = mesh.eyes(landmarks)
+        return Face(box, find.score, presence, points, landmarks, eyes, pose.yaw, pose.pitch, pose.roll)
 
 
 def _sure(full: Sequence[blaze.Find], short: Sequence[blaze.Find]) -> list[blaze.Find]:
@@ -113,11 +119,7 @@ def _sure(full: Sequence[blaze.Find], short: Sequence[blaze.Find]) -> list[blaze
     ours = [find.box for find in full if find.score >= _SURE_TOGETHER]
     theirs = [find.box for find in short if find.score >= _SURE_TOGETHER]
     merged = blaze.merge([*full, *short])
-    return [
-        find
-        for find in merged
-        if find.score >= _SURE or (_near(find.box, ours) and _near(find.box, theirs))
-    ]
+    return [find for find in merged if find.score >= _SURE or (_near(find.box, ours) and _near(find.box, theirs))]
 
 
 def _near(box: Box, others: Sequence[Box]) -> bool:

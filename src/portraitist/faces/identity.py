@@ -77,19 +77,19 @@ def distance(first: Embedding, second: Embedding) -> float:
 def distances(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
     """(n, n): the distance of each to each."""
     points = np.stack(embeddings)
-    return np.linalg.norm(points[:, None] - points[None], axis=-1)
+    return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1), dtype=np.float64)
 
 
 def mean(embeddings: Sequence[Embedding]) -> Embedding:
     """The middle of several embeddings of one person."""
-    return np.mean(np.stack(embeddings), axis=0)
+    return np.asarray(np.mean(np.stack(embeddings), axis=0), dtype=np.float64)
 
 
 def leave_one_out(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
     """(n,): the distance of each to the mean of the others; needs at least two."""
     points = np.stack(embeddings)
     others = (points.sum(axis=0) - points) / (len(points) - 1)
-    return np.linalg.norm(points - others, axis=-1)
+    return np.asarray(np.linalg.norm(points - others, axis=-1), dtype=np.float64)
 
 
 @dataclass(frozen=True)

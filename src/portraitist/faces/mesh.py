@@ -36,15 +36,21 @@ class Mesh:
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.network = Network(path, threads)
 
-    def points(self, picture: Picture, box: Box, left_eye: NDArray[np.float64], right_eye: NDArray[np.float64]) -> Landmarks:
-        """float64 (468, 3) in pixels of the picture, for a face with this box and these eyes (2,)."""
+    def points(
+        self, picture: Picture, box: Box, left_eye: NDArray[np.float64], right_eye: NDArray[np.float64]
+    ) -> tuple[Landmarks, float]:
+        """float64 (468, 3) in pixels of the picture, for a box with these eyes (2,), and how sure it is a face (logit).
+
+        Faces reach 15 to 30, what is none lies near or below 0.
+        """
         matrix = upright_matrix(box.centre, right_eye - left_eye, _ROOM * max(box.width, box.height), _SIDE)
         view = transform(picture, matrix, Size(_SIDE, _SIDE))
         outputs = self.network(view.astype(np.float32)[None] / 255.0)
         raw = max(outputs, key=lambda value: value.size).reshape(468, 3).astype(np.float64)
+        presence = float(min(outputs, key=lambda value: value.size).reshape(-1)[0])
         flat = np.concatenate([raw[:, :2], np.ones((468, 1))], axis=1) @ matrix.T
         scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-        return np.concatenate([flat, raw[:, 2:] * scale], axis=1)
+        return np.concatenate([flat, raw[:, 2:] * scale], axis=1), presence
 
 
 def upright_matrix(

@@ -21,7 +21,9 @@ class Network:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise UnfitModel(f"The face model {path} is damaged.", hint="Delete it and run: portraitist setup") from error
+            raise UnfitModel(
+                f"The face model {path} is damaged.", hint="Delete it and run: portraitist setup"
+            ) from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 

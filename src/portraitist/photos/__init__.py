@@ -1,0 +1,17 @@
+"""From the user's files to accepted photos and square crops of the sitter."""
+
+from portraitist.photos.check import CheckedPhoto, PhotoCheck, check_photos
+from portraitist.photos.crops import Crop, face_crop, random_crops
+from portraitist.photos.intake import find_photos
+from portraitist.photos.quality import Limits
+
+__all__ = [
+    "CheckedPhoto",
+    "Crop",
+    "Limits",
+    "PhotoCheck",
+    "check_photos",
+    "face_crop",
+    "find_photos",
+    "random_crops",
+]
