@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-TINY_WORDS = (
+_WORDS = (
     "ohwx sks woman man girl boy person smile photo anime red blue green shirt outdoors indoors glasses hat hair short "
     "long black blonde brown portrait looking viewer grey watercolor sketch at solo a of the in with wearing"
-).split()
-TINY_TAGS = ("1girl", "1boy", "solo", "black_hair", "long_hair", "glasses", "hat", "smile", "looking_at_viewer", "outdoors")
+)
+TINY_WORDS = tuple(_WORDS.split())
+TINY_TAGS = ("1girl", "1boy", "solo", "black_hair", "long_hair", "glasses", "hat", "smile", "outdoors")
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,12 @@ class Base(_Strict):
 
 @dataclass(frozen=True)
 class Recipe(_Strict):
-    """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step, steps per photo."""
+    """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step.
+
+    A visit is one look at one photo; a step trains `batch` of them. `smallest_crop` is a share of the photo's side,
+    `background` the weight of the loss outside the face (inside it is 1), `prior_every` n makes each n-th step one that
+    holds the class word to what the bare base answers (0: none), `ema` the decay of the average that is kept (0: none).
+    """
 
     name: str
     title: str = ""
@@ -62,10 +67,11 @@ class Recipe(_Strict):
     schedule: Literal["cosine", "constant", "linear"] = "cosine"
     warmup: int = 0
     batch: int = 1
-    steps_per_photo: int = 200
-    min_steps: int = 0
-    max_steps: int = 4000
+    visits_per_photo: int = 200
+    min_visits: int = 0
+    max_visits: int = 4000
     crops_per_photo: int = 4
+    smallest_crop: float = 0.85
     flip: bool = True
     caption_dropout: float = 0.0
     tag_dropout: float = 0.0
@@ -73,6 +79,9 @@ class Recipe(_Strict):
     max_grad_norm: float = 1.0
     noise_offset: float = 0.0
     min_snr_gamma: float | None = None
+    background: float = 1.0
+    prior_every: int = 0
+    ema: float = 0.0
     checkpoints: int = 4
     strength: float = 1.0
 

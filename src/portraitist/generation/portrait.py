@@ -37,7 +37,7 @@ def parameters(request: PortraitRequest) -> str:
         "CFG scale": request.cfg,
         "Seed": request.seed,
         "Size": f"{width}x{height}",
-        "Model": f"{request.base}-{request.base_version}" if request.base_version else request.base,
+        "Model": request.base_version or request.base,
         "Clip skip": request.clip_skip if (request.clip_skip or 1) > 1 else None,
         "Lora hashes": f'"{request.sitter}: {request.likeness_sha256[:12]}"' if request.likeness_sha256 else None,
         "Version": f"portraitist {__version__}",

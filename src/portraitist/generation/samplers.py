@@ -32,7 +32,7 @@ class Schedule:
 
 _SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "ddim": Sampler("DDIM", "DDIMScheduler"),
+        "ddim": Sampler("DDIM", "DDIMScheduler", {"clip_sample": False}),
         "plms": Sampler("PLMS", "PNDMScheduler", {"skip_prk_steps": True}),
         "euler": Sampler("Euler", "EulerDiscreteScheduler"),
         "eulera": Sampler("Euler a", "EulerAncestralDiscreteScheduler"),

@@ -1,0 +1,119 @@
+"""LoRA on any torch module: layers by peft for training, weights added in for generation. Knows no family.
+
+LoRA is by Hu et al. (arXiv:2106.09685); the layers are peft's (`peft.tuners.lora`).
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from portraitist.lora.formats import Lora, LoraLayer, Slot, Slots
+from portraitist.types import Seed, derive_seed
+
+_ADAPTER = "likeness"
+
+
+def find_slots(parts: Mapping[str, nn.Module], prefixes: Mapping[str, str]) -> dict[str, Slot]:
+    """Every linear layer and convolution of `parts`, by kohya name: the part's prefix, the path with `_` for dots."""
+    slots = {}
+    for part, module in parts.items():
+        for path, layer in module.named_modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d)) and ".lora_" not in path:
+                path = path.removesuffix(".base_layer")
+                name = prefixes[part] + path.replace(".", "_")
+                slots[name] = Slot(part, path, tuple(layer.weight.shape))
+    return slots
+
+
+def attach(module: nn.Module, targets: Sequence[str], *, rank: int, alpha: float, seed: Seed) -> None:
+    """Put peft's LoRA layers on the linear layers of `module` whose paths end with one of `targets`.
+
+    The weights are float32 and drawn from `seed` alone: `down` uniform as in Hu et al.'s code, `up` zero.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), init_lora_weights=False)
+    inject_adapter_in_model(config, module, adapter_name=_ADAPTER)
+    for path, layer in attached_layers(module):
+        down, up = layer.lora_A[_ADAPTER].weight, layer.lora_B[_ADAPTER].weight
+        generator = torch.Generator().manual_seed(derive_seed(seed, path))
+        bound = 1.0 / math.sqrt(down.shape[1])
+        start = torch.empty(down.shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
+        down.data = start.to(down.device)
+        up.data = torch.zeros(up.shape, dtype=torch.float32, device=up.device)
+
+
+def attached_layers(module: nn.Module) -> list[tuple[str, Any]]:
+    """(path, peft layer) of every LoRA layer in `module`, in the module's own order."""
+    from peft.tuners.lora import LoraLayer as PeftLayer
+
+    return [(path, layer) for path, layer in module.named_modules() if isinstance(layer, PeftLayer)]
+
+
+def weights(module: nn.Module) -> list[nn.Parameter]:
+    """The LoRA parameters of `module`: down, up, down, up …"""
+    return [
+        matrices[_ADAPTER].weight for _, layer in attached_layers(module) for matrices in (layer.lora_A, layer.lora_B)
+    ]
+
+
+def collect(module: nn.Module, prefix: str, alpha: float, tensors: Sequence[Tensor]) -> dict[str, LoraLayer]:
+    """The layers of `module` in the canonical form; `tensors` in the order of `weights`. Copies, on the processor."""
+    copies = [tensor.detach().float().cpu().clone() for tensor in tensors]
+    paths = [path for path, _ in attached_layers(module)]
+    return {
+        prefix + path.replace(".", "_"): LoraLayer(copies[2 * i], copies[2 * i + 1], alpha)
+        for i, path in enumerate(paths)
+    }
+
+
+def detach(module: nn.Module) -> None:
+    """Take peft's layers off again. The base's layers were never changed."""
+    for path, layer in attached_layers(module):
+        base = layer.get_base_layer()
+        base.requires_grad_(False)
+        module.set_submodule(path, base)
+    if hasattr(module, "peft_config"):
+        del module.peft_config
+
+
+@contextmanager
+def resting(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Within: the LoRA layers of `modules` add nothing."""
+    layers = [layer for module in modules for _, layer in attached_layers(module)]
+    for layer in layers:
+        layer._disable_adapters = True  # peft's own switch also turns off gradients, and walks the model each time
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._disable_adapters = False
+
+
+@contextmanager
+def applied(parts: Mapping[str, nn.Module], slots: Slots, loras: Sequence[tuple[Lora, float]]) -> Iterator[None]:
+    """Within: the weights of `parts` have the LoRAs times their strengths added (in float32, then rounded).
+
+    The old tensors are kept and put back, so nothing drifts.
+    """
+    names = sorted({name for lora, strength in loras if strength for name in lora.layers})
+    kept: list[tuple[nn.Parameter, Tensor]] = []
+    try:
+        for name in names:
+            weight = parts[slots[name].part].get_submodule(slots[name].path).weight
+            assert isinstance(weight, nn.Parameter)
+            total = weight.data.float()
+            for lora, strength in loras:
+                if strength and name in lora.layers:
+                    total = total + strength * lora.layers[name].delta().to(weight.device)
+            kept.append((weight, weight.data))
+            fresh = torch.empty_like(weight.data)  # keeps the memory format
+            weight.data = fresh.copy_(total)
+        yield
+    finally:
+        for weight, data in kept:
+            weight.data = data

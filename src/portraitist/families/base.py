@@ -1,0 +1,116 @@
+"""What every family of bases can do. No caller asks which family it has: all that training and generation need is here.
+
+A family is one file that builds a `Model` from a folder. What makes it a family is `tests/contract/family.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from portraitist.devices import Device
+from portraitist.lora.formats import Lora, Slots
+from portraitist.recipes import Base
+from portraitist.types import Picture, Seed
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the denoiser is told about prompts: `states` (batch, tokens, width), and what else a family needs."""
+
+    states: Tensor
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A training example: what the denoiser gets, what it shall answer, and the signal-to-noise ratio (batch,)."""
+
+    latents: Tensor
+    target: Tensor
+    snr: Tensor
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """The LoRA weights of a model with layers attached, float32, in a fixed order; `text` is empty if it rests."""
+
+    denoiser: tuple[Parameter, ...]
+    text: tuple[Parameter, ...]
+
+    @property
+    def all(self) -> tuple[Parameter, ...]:
+        return self.denoiser + self.text
+
+
+@dataclass(frozen=True)
+class Words:
+    """The family's words in the metadata of a LoRA file: kohya's version, ModelSpec's architecture, the dialect."""
+
+    base_model_version: str
+    architecture: str
+    implementation: str
+
+
+class Model(Protocol):
+    """A loaded base. Latents are float32 (batch, channels, height / 8, width / 8), scaled as the denoiser wants them.
+
+    Between `attach` and `detach` a LoRA can be trained; within `applied` finished LoRAs are part of the weights.
+    """
+
+    @property
+    def base(self) -> Base: ...
+
+    @property
+    def device(self) -> Device: ...
+
+    @property
+    def words(self) -> Words: ...
+
+    @property
+    def scheduler_config(self) -> Mapping[str, Any]: ...
+
+    def encode(self, pictures: Sequence[Picture]) -> Tensor:
+        """Latents of pictures of one size, sides divisible by 8; the same bits for the same picture each time."""
+
+    def decode(self, latents: Tensor) -> list[Picture]:
+        """The pictures of latents."""
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(channels, height, width) of the latents of a picture. Raises BadRequest for a size that does not go."""
+
+    def tokenize(self, prompts: Sequence[str], *, chunks: int | None = None) -> Tensor:
+        """int64 (batch, tokens) on the device: as many whole chunks as the longest prompt needs, at least `chunks`."""
+
+    def condition(self, tokens: Tensor, *, clip_skip: int = 1) -> Condition:
+        """Encode tokens; with LoRA layers attached to the text encoder, gradients flow through."""
+
+    def predict(self, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
+        """The denoiser's answer, float32 and shaped like `latents`; `times` is (batch,) in the scheduler's steps."""
+
+    def noised(self, latents: Tensor, noise: Tensor, places: Tensor) -> Noised:
+        """Mix noise into latents; `places` (batch,) in [0, 1) is how far along the noise schedule, 1 = pure noise."""
+
+    def times(self, places: Tensor) -> Tensor:
+        """The scheduler's steps for `places`."""
+
+    def slots(self) -> Slots:
+        """Every place where a LoRA layer can sit, by kohya name."""
+
+    def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed) -> Trainable:
+        """Put fresh LoRA layers on the family's targets; the model's answers stay the same until they are trained."""
+
+    def attached(self, tensors: Sequence[Tensor] | None = None) -> Lora:
+        """A copy of the attached LoRA; with `tensors` (in the order of `Trainable.all`) in place of its weights."""
+
+    def resting(self) -> AbstractContextManager[None]:
+        """Within: the attached LoRA layers do nothing, the model answers like the bare base."""
+
+    def detach(self) -> None:
+        """Take the LoRA layers off; the base's weights are bit for bit what they were."""
+
+    def applied(self, loras: Sequence[tuple[Lora, float]]) -> AbstractContextManager[None]:
+        """Within: LoRAs times their strengths are added to the weights; afterwards these are bit for bit as before."""

@@ -1,0 +1,62 @@
+"""Reading a base in the diffusers layout from disk: parts, whole or in shards. Never reaches for the network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from portraitist.devices import Device
+from portraitist.errors import MissingModel, UnfitModel
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises MissingModel or UnfitModel."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingModel(f"The base lacks {path.parent.name}/{path.name}, looked for in {path.parent}.") from error
+    except (OSError, ValueError) as error:
+        raise UnfitModel(f"{path} cannot be read as JSON.") from error
+    if not isinstance(value, dict):
+        raise UnfitModel(f"{path} is no JSON object.")
+    return value
+
+
+def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torch.dtype | None = None) -> Any:
+    """Build the diffusers or transformers class `kind` from a part's folder, safetensors only.
+
+    Networks (those with a `dtype`) come frozen, in inference mode, on `device`. Raises MissingModel or UnfitModel.
+    """
+    if not folder.is_dir():
+        raise MissingModel(f"The base lacks its part {folder.name}, looked for at {folder}.")
+    _silence()
+    options: dict[str, Any] = {"local_files_only": True}
+    if dtype is not None:
+        options |= {"torch_dtype": dtype, "use_safetensors": True} | _variant(folder)
+    try:
+        part = kind.from_pretrained(str(folder), **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnfitModel(
+            f"The base's part {folder.name} cannot be loaded: {reason}",
+            hint="Only safetensors are loaded. Fetch the base again, or check the folder.",
+        ) from error
+    if dtype is None or device is None:
+        return part
+    return part.requires_grad_(False).eval().to(device.device)
+
+
+def _variant(folder: Path) -> dict[str, str]:
+    """`fp16` where a folder holds no other weights."""
+    whole = [path for path in folder.glob("*.safetensors*") if ".fp16." not in path.name]
+    return {} if whole or not any(folder.glob("*.fp16.*safetensors*")) else {"variant": "fp16"}
+
+
+def _silence() -> None:
+    """No bars of other libraries between our own words."""
+    import diffusers
+    import transformers
+
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()

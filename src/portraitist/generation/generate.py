@@ -1,0 +1,160 @@
+"""From a request to portraits: noise by seed, the sampler's steps with guidance, the autoencoder.
+
+Each picture is made on its own, so that its pixels depend on its seed alone: on a processor and on a GPU a batch of
+another size may run other kernels and round differently. Knows no style and no sitter's folder; the LoRA is given.
+Guidance: Ho & Salimans (arXiv:2207.12598).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from portraitist.errors import BadRequest
+from portraitist.families.base import Condition, Model
+from portraitist.generation.portrait import Portrait
+from portraitist.generation.prompts import clean
+from portraitist.generation.samplers import build, webui_names
+from portraitist.lora.formats import Lora
+from portraitist.requests import PortraitRequest
+from portraitist.types import MAX_SEED, OnStep, Seed, Step, derive_seed, no_progress
+
+MAX_STEPS = 150
+MAX_SIDE = 2048
+
+
+@dataclass(frozen=True)
+class GenerationStep(Step):
+    """The `Step` that `on_step` hears: `done` of `total` sampler steps over all pictures.
+
+    `seconds_left` is None until enough steps ran to say it honestly.
+    """
+
+    seconds_left: float | None = None
+
+
+def picture_seeds(request: PortraitRequest) -> tuple[Seed, ...]:
+    """The seed of each picture: the request's own for the first, the others' derived from it and their place."""
+    return tuple(request.seed if i == 0 else derive_seed(request.seed, "picture", i) for i in range(request.count))
+
+
+def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
+    """The request with the base's own numbers where it has None. Raises BadRequest or UnknownName for a bad value."""
+    base = model.base
+    full = replace(
+        request,
+        prompt=clean(request.prompt or ""),
+        negative=clean(base.negative if request.negative is None else request.negative),
+        size=request.size or base.size,
+        sampler=request.sampler or base.sampler,
+        steps=base.steps if request.steps is None else request.steps,
+        cfg=base.cfg if request.cfg is None else request.cfg,
+        clip_skip=base.clip_skip if request.clip_skip is None else request.clip_skip,
+        strength=1.0 if request.strength is None else request.strength,
+        base=base.name,
+        base_version=base.version,
+    )
+    _check(full, model)
+    return full
+
+
+@torch.no_grad()
+def generate(
+    request: PortraitRequest, model: Model, lora: Lora | None = None, on_step: OnStep = no_progress
+) -> Iterator[Portrait]:
+    """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base.
+
+    What the request leaves open comes from the base (see `complete`). Raises BadRequest or UnknownName before the first
+    picture, UnfitModel if the LoRA is of another family; `on_step` cancels by raising Cancelled.
+    """
+    full = complete(request, model)
+    seeds = picture_seeds(full)
+    loras = [(lora, full.strength or 0.0)] if lora is not None else []
+    clock = _Clock(on_step, len(seeds) * len(_scheduler(full, model).timesteps))
+    with model.applied(loras):
+        condition = _condition(full, model)
+        for seed in seeds:
+            latents = _sample(full, model, condition, seed, clock)
+            yield Portrait(model.decode(latents)[0], seed, replace(full, count=1, seed=seed))
+
+
+def _condition(request: PortraitRequest, model: Model) -> Condition:
+    """The prompt, or with guidance the negative and the prompt as one batch, padded to the same length."""
+    texts = [request.prompt or ""] if _plain(request) else [request.negative or "", request.prompt or ""]
+    return model.condition(model.tokenize(texts), clip_skip=request.clip_skip or 1)
+
+
+def _sample(request: PortraitRequest, model: Model, condition: Condition, seed: Seed, clock: "_Clock") -> Tensor:
+    scheduler = _scheduler(request, model)
+    generator = torch.Generator().manual_seed(seed)  # on the processor: the same noise whatever the device
+    latents = torch.randn((1, *_shape(request, model)), generator=generator).to(model.device.device)
+    latents = latents * scheduler.init_noise_sigma
+    copies = 1 if _plain(request) else 2
+    for moment in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, moment)
+        answer = model.predict(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies), condition)
+        if copies == 2:
+            without, told = answer.chunk(2)
+            answer = without + (request.cfg or 0.0) * (told - without)
+        latents = _step(scheduler, answer, moment, latents, generator)
+        clock.tick()
+    return latents
+
+
+def _scheduler(request: PortraitRequest, model: Model) -> Any:
+    scheduler = build(request.sampler or "", model.scheduler_config)
+    scheduler.set_timesteps(request.steps, device=model.device.device)
+    return scheduler
+
+
+def _step(scheduler: Any, answer: Tensor, moment: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:
+    """One step of the scheduler; those that add noise take it from the picture's own generator."""
+    if "generator" in scheduler.step.__code__.co_varnames[: scheduler.step.__code__.co_argcount]:
+        return torch.as_tensor(scheduler.step(answer, moment, latents, generator=generator, return_dict=False)[0])
+    return torch.as_tensor(scheduler.step(answer, moment, latents, return_dict=False)[0])
+
+
+def _plain(request: PortraitRequest) -> bool:
+    """Whether guidance would change nothing."""
+    return request.cfg == 1.0
+
+
+def _shape(request: PortraitRequest, model: Model) -> Sequence[int]:
+    width, height = request.size or model.base.size
+    return model.latent_shape(width, height)
+
+
+def _check(request: PortraitRequest, model: Model) -> None:
+    """`request` is complete; its numbers must make sense."""
+    webui_names(request.sampler or "")
+    width, height = request.size or (0, 0)
+    if max(width, height) > MAX_SIDE:
+        raise BadRequest(f"The size {width}x{height} is too large: at most {MAX_SIDE} pixels a side.")
+    model.latent_shape(width, height)
+    limits = (
+        ("count", request.count, 1, 1000),
+        ("steps", request.steps, 1, MAX_STEPS),
+        ("cfg", request.cfg, 0, 30),
+        ("strength", request.strength, -2, 2),
+        ("clip_skip", request.clip_skip, 1, 12),
+        ("seed", request.seed, 0, MAX_SEED),
+    )
+    for name, value, low, high in limits:
+        if value is None or not low <= value <= high:
+            raise BadRequest(f"{name} is {value}; it must be between {low} and {high}.")
+
+
+class _Clock:
+    """Counts steps for `on_step` and says how long the rest takes at the pace so far."""
+
+    def __init__(self, on_step: OnStep, total: int) -> None:
+        self._on_step, self._total, self._done, self._start = on_step, total, 0, time.monotonic()
+
+    def tick(self) -> None:
+        self._done += 1
+        pace = (time.monotonic() - self._start) / self._done
+        left = pace * (self._total - self._done) if self._done >= 3 else None
+        self._on_step(GenerationStep("portrait", self._done, self._total, seconds_left=left))
