@@ -186,8 +186,8 @@ def from_tensor(batch: "torch.Tensor") -> list[Picture]:
     return list(arrays)
 
 
-def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None) -> Path:
-    """Write a made picture as PNG with text chunks, marked `trainedAlgorithmicMedia` in XMP; all or nothing.
+def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None, *, made: bool = True) -> Path:
+    """Write a picture as PNG with text chunks, all or nothing; `made` marks it `trainedAlgorithmicMedia` in XMP.
 
     Raises Unwritable or DiskFull.
     """
@@ -197,16 +197,18 @@ def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None
             chunks.add_text(key, value)
         else:
             chunks.add_itxt(key, value)
-    chunks.add_itxt("XML:com.adobe.xmp", _XMP)
+    if made:
+        chunks.add_itxt("XML:com.adobe.xmp", _XMP)
     with replacing(path) as temporary:
         to_pil(picture).save(temporary, format="PNG", pnginfo=chunks)
     return path
 
 
-def save_jpeg(path: Path, picture: Picture, *, quality: int = 92) -> Path:
-    """Write a made picture as JPEG, marked as in `save_png`; all or nothing. Raises Unwritable or DiskFull."""
+def save_jpeg(path: Path, picture: Picture, *, quality: int = 92, made: bool = True) -> Path:
+    """Write a picture as JPEG, all or nothing; `made` as in `save_png`. Raises Unwritable or DiskFull."""
+    mark = {"xmp": _XMP.encode()} if made else {}
     with replacing(path) as temporary:
-        to_pil(picture).save(temporary, format="JPEG", quality=quality, subsampling=0, xmp=_XMP.encode())
+        to_pil(picture).save(temporary, format="JPEG", quality=quality, subsampling=0, **mark)
     return path
 
 

@@ -3,8 +3,8 @@
 Two measures, never mixed:
 
 * the likeness *score*, measured on photos that training never saw. How far along the way from what words can say of the
-  sitter (pictures by the untrained base, prompted with the sitter's true identity tags) to the sitter's own unseen photo
-  a portrait is: 0 = no nearer than words, 1 = as near as a photo. Nothing is chosen by it;
+  sitter (pictures by the untrained base, prompted with the true identity tags) to the sitter's own unseen photo a
+  portrait is: 0 = no nearer than words, 1 = as near as a photo. Nothing is chosen by it;
 * the *rank*, by distance to the training photos, technical quality and variety. It chooses, and marks nothing.
 
 Distances are euclidean in one recogniser's space. Which recogniser, and how a face is found, is not known here.
@@ -126,7 +126,7 @@ def distance_to(face: Embedding, photos: Sequence[Embedding]) -> float:
 
 
 QUALITY_WEIGHT = 0.1
-"""A useless picture (quality 0) ranks like one whose face is this much farther away; same-sitter distances vary by 0.4."""
+"""A useless picture (quality 0) ranks like one whose face is this much farther away."""
 
 
 def rank(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

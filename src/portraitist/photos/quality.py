@@ -49,11 +49,12 @@ def unreadable(error: UnreadablePhoto | PhotoTooLarge) -> Reason:
 def choose_face(
     name: str, size: Size, faces: Sequence[Face], limits: Limits, point: tuple[float, float] | None
 ) -> tuple[Face | None, Reason | None]:
-    """The sitter's face among `faces` (largest first), or None with the reason; `point` (0 … 1) picks one of them."""
+    """The sitter's face among `faces` (largest first), or None with the reason; `point` picks one of them."""
     if not faces:
         return None, Reason("no_face", 0, 1, f"{name} shows no face.")
     if point is not None:
-        x, y = point[0] * size.width, point[1] * size.height
+        shares = max(point) <= 1.0
+        x, y = (point[0] * size.width, point[1] * size.height) if shares else point
         hit = [face for face in faces if _holds(face, x, y)]
         return (hit[0], None) if hit else (None, Reason("no_face", 0, 1, f"{name} shows no face at the given point."))
     if len(faces) > 1:

@@ -1,0 +1,100 @@
+"""What all commands share: settings, the answer as words or JSON, progress on stderr. Loads nothing heavy."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from portraitist.faces import Faces
+    from portraitist.settings import Settings
+    from portraitist.types import OnStep, Step
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on stdout.")]
+
+
+def settings_of(context: typer.Context) -> "Settings":
+    """The settings of this call: `--home` beats the environment beats portraitist.toml. Raises BadRequest."""
+    from portraitist.settings import load_settings
+
+    home = context.find_root().params.get("home")
+    return load_settings(Path(home) if home else None)
+
+
+def face_models(settings: "Settings") -> Path:
+    """The folder of the face models."""
+    return settings.models_folder / "faces"
+
+
+def load_faces(settings: "Settings") -> "Faces":
+    """The face stack. Raises MissingModel with the command that fetches its files."""
+    from portraitist.faces import Faces
+
+    return Faces.load(face_models(settings))
+
+
+def answer(document: Any, words: str, as_json: bool) -> None:
+    """The answer of a command on stdout: `document` (a request, a report or plain values) as JSON, or `words`."""
+    if not as_json:
+        typer.echo(words)
+        return
+    if not isinstance(document, (dict, list)):
+        from portraitist.requests import to_data
+
+        document = to_data(document)
+    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def say(words: str) -> None:
+    """A remark on stderr."""
+    typer.echo(words, err=True)
+
+
+@contextmanager
+def progress() -> "Iterator[OnStep]":
+    """An `OnStep` for a person at a terminal: one line a stage that is rewritten; in a log one line for each stage."""
+    line = _Line(sys.stderr.isatty())
+    try:
+        yield line
+    finally:
+        line.end()
+
+
+class _Line:
+    def __init__(self, rewrites: bool) -> None:
+        self._rewrites = rewrites
+        self._stage = ""
+        self._begun = 0.0
+        self._first = 0
+        self._open = False
+
+    def __call__(self, step: "Step") -> None:
+        if step.stage != self._stage:
+            self.end()
+            self._stage, self._begun, self._first = step.stage, time.monotonic(), step.done
+            if not self._rewrites:
+                say(f"{step.stage}: {step.detail or f'{step.total} steps'}")
+        if self._rewrites:
+            text = f"{step.stage}: {step.done} of {step.total}{self._left(step)}  {step.detail}"
+            sys.stderr.write(f"\r\x1b[2K{text[:110]}")
+            sys.stderr.flush()
+            self._open = True
+
+    def _left(self, step: "Step") -> str:
+        """The time left by the pace of this stage; nothing before a tenth of it or ten steps are done."""
+        done = step.done - self._first
+        if done < min(10, max(1, step.total // 10)) or step.done >= step.total:
+            return ""
+        seconds = (time.monotonic() - self._begun) / done * (step.total - step.done)
+        return f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"
+
+    def end(self) -> None:
+        if self._open:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+        self._open = False
