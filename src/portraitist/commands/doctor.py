@@ -1,6 +1,5 @@
 """`portraitist doctor`: what is missing here, and the command that mends it."""
 
-import importlib.metadata
 import os
 import shutil
 import sys
@@ -77,6 +76,8 @@ def look(settings: "Settings") -> Iterator[Finding]:
 
 
 def _package(name: str) -> Finding:
+    import importlib.metadata
+
     try:
         return Finding(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
@@ -114,7 +115,7 @@ def _base() -> Finding:
         folder = weights.resolve(base.source)
         weights.verify(folder, base.sha256)
     except PortraitistError as error:
-        return Finding("base mini", False, error.message, "install the package again", error.exit_code)
+        return Finding("base mini", False, error.message, "install the package again", 3)
     return Finding("base mini", True, f"version {base.version} in {folder}")
 
 

@@ -1,5 +1,9 @@
 """Runs a TFLite file with ai-edge-litert. Knows tensors only."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portraitist.errors import MissingModel, UnfitModel
+
+
+@contextmanager
+def _hush() -> Iterator[None]:
+    """Keep the runtime's remarks about its delegates off stderr; it offers no setting for that."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class Network:
@@ -18,8 +36,9 @@ class Network:
         if not path.is_file():
             raise MissingModel(f"The face model {path} is missing.", hint="Run: portraitist setup")
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _hush():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UnfitModel(
                 f"The face model {path} is damaged.", hint="Delete it and run: portraitist setup"
