@@ -1,0 +1,146 @@
+"""From crops and captions to batches: pictures are encoded once, then every step draws from what is cached.
+
+All chance of a step comes from (seed, number of the step), so a resumed training draws what an uninterrupted one would
+have drawn, and no random state has to be saved. Knows no loss and no optimiser.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from portraitist.families.base import Model
+from portraitist.images import crop, resize, size_of
+from portraitist.recipes import Recipe
+from portraitist.training.job import TrainingJob, TrainingPicture
+from portraitist.types import Box, Picture, Seed, Size, derive_seed
+
+_GOLDEN = 0.6180339887498949
+_ENCODE_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo as the training sees it: latents (variants, channels, h, w), its caption, and weights of the loss
+    (variants, 1, h, w) with mean 1, or None for a flat loss."""
+
+    latents: Tensor
+    weights: Tensor | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on. `places` (batch,) in [0, 1) say how much noise; `prior` marks a step that holds the
+    class word to the bare base."""
+
+    latents: Tensor
+    weights: Tensor | None
+    noise: Tensor
+    places: Tensor
+    captions: tuple[str, ...]
+    prior: bool
+
+
+def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -> tuple[Example, ...]:
+    """Cut the recipe's random crops (and mirror images) of each photo and encode them; `on_picture` hears how many."""
+    examples = []
+    for number, picture in enumerate(job.pictures):
+        on_picture(number)
+        variants = _variants(picture, job.recipe, Size(*model.base.size), derive_seed(job.seed, "crops", number))
+        pixels = [variant for variant, _ in variants]
+        parts = [model.encode(pixels[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pixels), _ENCODE_AT_ONCE)]
+        latents = torch.cat(parts)
+        weights = _loss_weights([face for _, face in variants], latents, job.recipe.background)
+        examples.append(Example(latents, weights, picture.caption))
+    on_picture(len(job.pictures))
+    return tuple(examples)
+
+
+def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Batch:
+    """The batch of a step: each photo once an epoch in a new order, noise levels spread evenly over the visits."""
+    recipe = job.recipe
+    generator = torch.Generator().manual_seed(derive_seed(job.seed, "step", step))
+    visits = [step * recipe.batch + i for i in range(recipe.batch)]
+    picked = [examples[_turn(job.seed, visit, len(examples))] for visit in visits]
+    variants = [_randint(len(example.latents), generator) for example in picked]
+    latents = torch.stack([example.latents[i] for example, i in zip(picked, variants, strict=True)])
+    weights = None
+    if picked[0].weights is not None:
+        weights = torch.stack([e.weights[i] for e, i in zip(picked, variants, strict=True) if e.weights is not None])
+    noise = torch.randn(latents.shape, generator=generator)
+    if recipe.noise_offset:
+        noise += recipe.noise_offset * torch.randn((*latents.shape[:2], 1, 1), generator=generator)
+    prior = recipe.prior_every > 0 and step % recipe.prior_every == recipe.prior_every - 1
+    captions = tuple(_caption(example.caption, job, prior, generator) for example in picked)
+    start = derive_seed(job.seed, "places") / 2**63
+    places = torch.tensor([(start + visit * _GOLDEN) % 1.0 for visit in visits], dtype=torch.float32)
+    device = latents.device
+    return Batch(latents, weights, noise.to(device), places.to(device), captions, prior)
+
+
+def _variants(
+    picture: TrainingPicture, recipe: Recipe, size: Size, seed: Seed
+) -> list[tuple[Picture, NDArray[np.float32] | None]]:
+    """Crops of the base's size: the first is as large as the photo allows, the others are random, half are mirrored."""
+    chance = np.random.default_rng(seed)
+    whole = size_of(picture.pixels)
+    widest = min(whole.width, whole.height * size.width / size.height)
+    variants = []
+    for number in range(max(1, recipe.crops_per_photo)):
+        share = 1.0 if number == 0 else chance.uniform(recipe.smallest_crop, 1.0)
+        width, height = widest * share, widest * share * size.height / size.width
+        where = (0.5, 0.5) if number == 0 else (chance.uniform(), chance.uniform())
+        box = Box((whole.width - width) * where[0], (whole.height - height) * where[1], width, height)
+        pixels = resize(crop(picture.pixels, box), size)
+        face = None if picture.face is None else _cut_face(picture.face, box, size)
+        variants.append((pixels, face))
+        if recipe.flip:
+            mirrored = None if face is None else np.ascontiguousarray(face[:, ::-1])
+            variants.append((np.ascontiguousarray(pixels[:, ::-1]), mirrored))
+    return variants
+
+
+def _cut_face(face: NDArray[np.float32], box: Box, size: Size) -> NDArray[np.float32]:
+    grey = np.repeat((face.clip(0, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    return (resize(crop(grey, box), size)[..., 0] / 255.0).astype(np.float32)
+
+
+def _loss_weights(faces: Sequence[NDArray[np.float32] | None], latents: Tensor, background: float) -> Tensor | None:
+    """1 in the face, `background` outside, each picture's mean brought to 1. A photo without a mask is flat."""
+    if background >= 1.0:
+        return None
+    height, width = latents.shape[-2:]
+    flat = np.ones((height, width), dtype=np.float32)
+    masks = torch.from_numpy(np.stack([flat if face is None else face for face in faces])).unsqueeze(1)
+    small = torch.nn.functional.adaptive_avg_pool2d(masks, (height, width))
+    weights = background + (1.0 - background) * small
+    return (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).to(latents.device)
+
+
+def _turn(seed: Seed, visit: int, photos: int) -> int:
+    """Which photo a visit goes to."""
+    epoch, place = divmod(visit, photos)
+    return int(np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(photos)[place])
+
+
+def _caption(caption: str, job: TrainingJob, prior: bool, generator: torch.Generator) -> str:
+    """The caption with the recipe's dropout; for a prior step without the trigger."""
+    if _uniform(generator) < job.recipe.caption_dropout:
+        return ""
+    first, *tags = [tag.strip() for tag in caption.split(",")]
+    tags = [tag for tag in tags if _uniform(generator) >= job.recipe.tag_dropout]
+    if prior:
+        first = " ".join(word for word in first.split() if word != job.trigger) or job.class_word
+    return ", ".join([first, *tags])
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
+
+
+def _randint(end: int, generator: torch.Generator) -> int:
+    return int(torch.randint(end, (), generator=generator))

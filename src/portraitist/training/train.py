@@ -1,0 +1,221 @@
+"""The training of a likeness, read from top to bottom: encode the photos, attach LoRA layers, step, save, write.
+
+Ctrl-C (and an `on_step` that raises Cancelled) ends it between two steps, with the state saved: a training that is
+resumed ends with the weights of an uninterrupted one, bit for bit, on the same machine and thread count. LoRA is by
+Hu et al. (arXiv:2106.09685). Knows no family, no sitter's folder and no choice of the best checkpoint.
+"""
+
+import signal
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+
+import torch
+
+from portraitist import __version__
+from portraitist.errors import BadFile, BadRequest, Cancelled
+from portraitist.families.base import Model
+from portraitist.files import make_folder
+from portraitist.lora.formats import write
+from portraitist.lora.metadata import Origin, describe
+from portraitist.training.checkpoints import STATE, State, fingerprint, load_state, save_state
+from portraitist.training.dataset import Example, draw, prepare
+from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
+from portraitist.training.step import make_optimizer, move_average, rate_factor, text_rate, train_step
+from portraitist.types import OnStep, no_progress
+
+_SAVE_EVERY_SECONDS = 60.0
+_PARTS_OF_LOSS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a training is: steps, and after which of them the likeness is written."""
+
+    steps: int
+    checkpoints: tuple[int, ...]
+
+
+def make_plan(job: TrainingJob) -> Plan:
+    """How long the job is by its recipe. Raises BadRequest without photos, BadFile for a senseless recipe."""
+    recipe = job.recipe
+    if not job.pictures:
+        raise BadRequest("There is no photo to train on.")
+    positive = ("rank", "alpha", "learning_rate", "batch", "visits_per_photo", "max_visits", "checkpoints")
+    wrong = [name for name in positive if not getattr(recipe, name) > 0]
+    if wrong:
+        raise BadFile(f"Recipe {recipe.name!r}: {wrong[0]} must be greater than 0.")
+    visits = min(recipe.max_visits, max(recipe.min_visits, recipe.visits_per_photo * len(job.pictures)))
+    steps = -(-visits // recipe.batch)
+    marks = {max(1, round(steps * (i + 1) / recipe.checkpoints)) for i in range(recipe.checkpoints)}
+    return Plan(steps, tuple(sorted(marks)))
+
+
+def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> TrainingResult:
+    """Train a likeness of the job's sitter on `model`; the model is as before when this returns or raises.
+
+    `on_step` hears a `TrainingStep` after each step. Raises Cancelled (state saved), BadRequest (nothing to train on, a
+    state of another job), BadFile (a senseless recipe), Unwritable or DiskFull.
+    """
+    plan = make_plan(job)
+    start = time.time()
+    make_folder(job.folder)
+    mark = fingerprint(job, model)
+    with _no_interrupt() as interrupted:
+        examples = prepare(job, model, _Encoding(on_step, len(job.pictures), interrupted))
+        try:
+            state = _begin(job, model, mark)
+            _go(job, model, state, plan, examples, mark, start, _Watch(on_step, plan.steps, interrupted))
+        finally:
+            model.detach()
+    seconds = time.time() - start
+    parts = torch.stack(state.losses).float().cpu().chunk(_PARTS_OF_LOSS)
+    loss = tuple(float(part.mean()) for part in parts)
+    points = tuple(state.checkpoints)
+    return TrainingResult(points[-1].file, points, plan.steps, plan.steps * job.recipe.batch, seconds, loss)
+
+
+def _begin(job: TrainingJob, model: Model, mark: str) -> State:
+    """LoRA layers, optimiser and average, fresh or as the state on disk left them."""
+    recipe = job.recipe
+    text = text_rate(recipe) > 0
+    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed)
+    average = [weight.detach().clone() for weight in trainable.all] if recipe.ema else []
+    state = State(trainable, make_optimizer(trainable, recipe), average)
+    if not (job.resume and load_state(job.folder, state, mark)):
+        (job.folder / STATE).unlink(missing_ok=True)
+        for old in job.folder.glob("step-*.safetensors"):
+            old.unlink()
+    return state
+
+
+def _go(
+    job: TrainingJob,
+    model: Model,
+    state: State,
+    plan: Plan,
+    examples: tuple[Example, ...],
+    mark: str,
+    start: float,
+    watch: "_Watch",
+) -> None:
+    """Step until the plan is done; save the state at checkpoints, each minute, and when stopped."""
+    recipe, saved = job.recipe, time.monotonic()
+    while state.step < plan.steps:
+        batch = draw(examples, job, state.step)
+        factor = rate_factor(recipe, state.step, plan.steps)
+        state.losses.append(train_step(model, state.trainable, state.optimizer, batch, recipe, factor))
+        state.step += 1
+        if recipe.ema:
+            move_average(state.average, state.trainable.all, recipe.ema, state.step)
+        if state.step in plan.checkpoints:
+            _write_likeness(job, model, state, mark, start)
+        if state.step in plan.checkpoints or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+            save_state(job.folder, state, mark)
+            saved = time.monotonic()
+        try:
+            watch.tick(state)
+        except Cancelled:
+            save_state(job.folder, state, mark)
+            raise
+
+
+def _write_likeness(job: TrainingJob, model: Model, state: State, mark: str, start: float) -> None:
+    """Write the likeness as it is now: the average where one is kept."""
+    since = state.checkpoints[-1].step if state.checkpoints else 0
+    lora = model.attached(state.average or None)
+    metadata = describe(_origin(job, model, state.step, mark, start))
+    path = write(job.folder / f"step-{state.step:06d}.safetensors", replace(lora, metadata=metadata), model.slots())
+    state.checkpoints.append(Checkpoint(path, state.step, state.mean_loss(since)))
+
+
+def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) -> Origin:
+    recipe, base, words = job.recipe, model.base, model.words
+    return Origin(
+        name=job.sitter,
+        trigger=job.trigger,
+        class_word=job.class_word,
+        base=base.version,
+        base_sha256=base.sha256.get("unet/diffusion_pytorch_model.safetensors", ""),
+        base_model_version=words.base_model_version,
+        architecture=words.architecture,
+        implementation=words.implementation,
+        prediction=model.scheduler_config.get("prediction_type", "epsilon"),
+        size=base.size,
+        rank=recipe.rank,
+        alpha=recipe.alpha,
+        learning_rate=recipe.learning_rate,
+        text_learning_rate=text_rate(recipe),
+        batch=recipe.batch,
+        steps=step,
+        seed=job.seed,
+        clip_skip=base.clip_skip,
+        started=start,
+        finished=time.time(),
+        captions=tuple(picture.caption for picture in job.pictures),
+        version=__version__,
+        fingerprint=mark,
+    )
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[threading.Event]:
+    """Within: Ctrl-C sets the event that is yielded, so that no step is cut in two; a second Ctrl-C interrupts."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Encoding:
+    """Tells how many photos are encoded."""
+
+    def __init__(self, on_step: OnStep, total: int, interrupted: threading.Event) -> None:
+        self._on_step, self._total, self._interrupted = on_step, total, interrupted
+
+    def __call__(self, done: int) -> None:
+        if self._interrupted.is_set():
+            raise Cancelled("The training was stopped before its first step; nothing was saved.")
+        self._on_step(TrainingStep("encode", done, self._total))
+
+
+class _Watch:
+    """Tells how far the training is, with the time that is left at the pace of the last steps."""
+
+    def __init__(self, on_step: OnStep, total: int, interrupted: threading.Event) -> None:
+        self._on_step, self._total, self._interrupted = on_step, total, interrupted
+        self._times: deque[float] = deque(maxlen=32)
+        self._last = time.monotonic()
+
+    def tick(self, state: State) -> None:
+        """Raises Cancelled after Ctrl-C, or when `on_step` does."""
+        now = time.monotonic()
+        self._times.append(now - self._last)
+        self._last = now
+        if self._interrupted.is_set():
+            raise Cancelled(
+                f"The training was stopped after step {state.step} of {self._total}; its state is saved.",
+                hint="Go on with --resume.",
+            )
+        # looking at the loss waits for the device, so on a fast one it is not done at each step
+        if state.losses[-1].device.type == "cpu" or state.step % 10 == 0 or state.step == self._total:
+            left = statistics.median(self._times) * (self._total - state.step) if len(self._times) >= 5 else None
+            loss = float(state.losses[-1])
+            self._on_step(TrainingStep("train", state.step, self._total, f"loss {loss:.4f}", None, loss, left))
