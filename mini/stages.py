@@ -1,0 +1,285 @@
+"""The stages of mini's training on one rank, in their order. Each looks first whether its result is already in the state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file
+
+from mini import export, latents, networks, sheets, train_judge, train_tagger, train_unet, train_vae
+from mini.loop import Flat, save_tensors, say, write_json
+from mini.networks import BUCKETS
+from mini.pool import FIELDS, JUDGED, Painter, Pool, fill, joined, to_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mini.train import Plan
+
+HELD_OUT = 60_000  # first identity of those that only measure trainings; see pool.py for the ranges
+
+
+def run(rank: int, plan: Plan, device: torch.device) -> None:
+    """Everything that is missing, then the U-Net for the time that is left, then the parts."""
+    stage = Stage(rank, plan, device)
+    stores = stage.stores()
+    stage.unet(stores)
+
+
+def meet(plan: Plan) -> None:
+    """Waits for the other ranks."""
+    if plan.world > 1:
+        dist.all_reduce(torch.zeros(1))
+
+
+class Stage:
+    """One rank's way through the stages. `last` is the rank that trains tagger and judge."""
+
+    def __init__(self, rank: int, plan: Plan, device: torch.device) -> None:
+        self.rank, self.plan, self.device = rank, plan, device
+        self.last = rank == plan.world - 1
+        self.log = plan.state / "log"
+        self.painter: Painter | None = None
+
+    # Data
+
+    def stores(self) -> list[latents.Store]:
+        """Latents and captions of this rank; made if any rank's are missing."""
+        paths = [self.plan.state / f"latents-{rank}-of-{self.plan.world}.safetensors" for rank in range(self.plan.world)]
+        there = all(path.exists() for path in paths)
+        meet(self.plan)
+        if there:
+            say("latents", read=paths[self.rank].name)
+            return latents.load(paths[self.rank], self.device)
+        warming = self._start_warming()
+        self.painter = Painter(self.plan.renderer, self.device, rank=self.rank, world=self.plan.world, chunk=12 if self.plan.tiny else 192)
+        newcomers, judged = self._render()
+        self._networks(newcomers, judged, warming)
+        vae = self._load_vae()
+        starts = tuple(len(pool) for pool in newcomers) if newcomers else (0, 0, 0)
+        self._report_vae(vae)
+        stores = latents.collect(
+            vae, [*newcomers, *([judged] if judged else [])], self.painter, self.plan.count // self.plan.world, self.plan.latents,
+            seed=self.rank + 1, starts=starts, workers=max(1, (os.cpu_count() or 2) // (2 * self.plan.world)),
+        )  # fmt: skip
+        self._refine(vae, newcomers, judged)
+        latents.save(stores, paths[self.rank])
+        write_json(self.log / f"data-{self.rank}.json", {"pictures": {f"{w}x{h}": len(store) for (w, h), store in zip(BUCKETS, stores, strict=True)}})
+        return stores
+
+    def _render(self) -> tuple[list[Pool], Pool | None]:
+        """(one pool for each bucket, or none; the judge's pool, or none)."""
+        assert self.painter is not None
+        count, seconds = self.plan.pool, self.plan.render
+        both = self.plan.world == 1
+        few = max(2, count // 64)
+        newcomers, judged = [], None
+        if self.rank == 0:
+            sizes = zip(BUCKETS, (count, few, few), (seconds * (0.4 if both else 0.8), seconds * 0.1, seconds * 0.1), strict=True)
+            newcomers = [fill(self.painter, size, n, limit, judged=False) for size, n, limit in sizes]
+        if self.last:
+            alone = Painter(self.plan.renderer, self.device, chunk=self.painter.chunk)
+            judged = fill(alone, BUCKETS[0], count, seconds * (0.4 if both else 1.0), judged=True)
+        return newcomers, judged
+
+    def _held_out(self) -> Pool:
+        """Five pictures each of 400 people that no training meets."""
+        assert self.painter is not None
+        people, each = (4, 2) if self.plan.tiny else (400, 5)
+        number = np.arange(people * each)
+        chunks = [self.painter.paint(HELD_OUT + part % people, part // people, BUCKETS[0]) for part in np.array_split(number, max(1, len(number) // 200))]
+        return joined(chunks)
+
+    # Networks
+
+    def _networks(self, newcomers: list[Pool], judged: Pool | None, warming: subprocess.Popen[bytes] | None) -> None:
+        state, plan = self.plan.state, self.plan
+        if self.rank == 0 and not (state / "vae.safetensors").exists():
+            if warming is not None:
+                # The compiler's work is worth waiting for, within reason.
+                _wait(warming, plan.begun + plan.render + 60 - time.time())
+            vae = networks.autoencoder(plan.widths).to(self.device)
+            setup = train_vae.Setup(plan.vae, batch=plan.vae_batch, compiled=plan.compiled)
+            train_vae.train(vae, newcomers, setup, self.device, self.log)
+            save_tensors(vae.state_dict(), state / "vae.safetensors")
+        if self.last and judged is not None and not any((state / f"judge.{end}").exists() for end in ("safetensors", "json")):
+            self._tagger([judged], plan.tagger, train_tagger.RATE)
+            judge, heads = self._judge()
+            train_judge.train(judge, heads, [judged], train_judge.Setup(plan.judge, batch=plan.judge_batch), self.device, self.log)
+            save_tensors(judge.state_dict(), state / "judge.safetensors")
+            save_tensors(heads.state_dict(), state / "heads.safetensors")
+        meet(plan)
+
+    def _tagger(self, pools: list[Pool], seconds: float, rate: float) -> Any:
+        path = self.plan.state / "tagger.safetensors"
+        tagger = networks.tagger(self.plan.widths).to(self.device)
+        if path.exists():
+            tagger.load_state_dict(load_file(path, device=str(self.device)))
+        setup = train_tagger.Setup(seconds, batch=self.plan.tagger_batch, rate=rate)
+        train_tagger.train(tagger, pools, setup, self.device, self.log)
+        save_tensors(tagger.state_dict(), path)
+        return tagger
+
+    def _judge(self) -> tuple[networks.Judge, train_judge.Heads]:
+        judge, heads = networks.Judge(self.plan.widths.judge, self.plan.widths.judge_depths).to(self.device), train_judge.Heads().to(self.device)
+        if (self.plan.state / "judge.safetensors").exists():
+            judge.load_state_dict(load_file(self.plan.state / "judge.safetensors"))
+            heads.load_state_dict(load_file(self.plan.state / "heads.safetensors"))
+        return judge, heads
+
+    def _load_vae(self) -> Any:
+        vae = networks.autoencoder(self.plan.widths).to(self.device)
+        vae.load_state_dict(load_file(self.plan.state / "vae.safetensors"))
+        return vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def _report_vae(self, vae: Any) -> None:
+        if self.rank == 0:
+            held = self._held_out()
+            report = train_vae.measure(vae, held[:200])
+            say("vae", **report)
+            report["scaling_factor"] = round(1.0 / report["latent_std"], 5)
+            if not (self.plan.state / "vae.json").exists():
+                write_json(self.plan.state / "vae.json", report)
+            sheets.grid(sheets.round_trip(vae, held.rgb[: 8 if self.plan.tiny else 32]), 8, self.plan.out / "round-trip.png")
+        meet(self.plan)
+
+    def _refine(self, vae: Any, newcomers: list[Pool], judged: Pool | None) -> None:
+        """A second visit of tagger (rank 0) and judge (last rank) with pictures that went through the autoencoder."""
+        count = 16 if self.plan.tiny else 10_000
+        state, again = self.plan.state, self.plan.refine > 0
+        held = self._held_out() if self.rank == 0 or self.last else None
+        trip = through(vae, held) if held is not None else None
+        if self.rank == 0 and again and held is not None and trip is not None and not (state / "tagger.json").exists():
+            tagger = self._tagger([newcomers[0], through(vae, newcomers[0][:count])], self.plan.refine, train_tagger.RATE / 2)
+            half = len(held) // 2
+            train_tagger.calibrate(tagger, [held[:half], trip[:half]])
+            save_tensors(tagger.state_dict(), state / "tagger.safetensors")
+            report = {"renders": train_tagger.measure(tagger, held[half:]), "autoencoded": train_tagger.measure(tagger, trip[half:])}
+            write_json(state / "tagger.json", report)
+            say("tagger", **{f"{where}_{name}": report[where][name] for where in report for name in ("macro_f1", "worst")})
+        if self.last and again and judged is not None and held is not None and trip is not None and not (state / "judge.json").exists():
+            judge, heads = self._judge()
+            setup = train_judge.Setup(self.plan.refine, batch=self.plan.judge_batch, rate=train_judge.RATE / 2, first=False)
+            train_judge.train(judge, heads, [judged, through(vae, judged[:count])], setup, self.device, self.log)
+            save_tensors(judge.state_dict(), state / "judge.safetensors")
+            report = {"renders": train_judge.measure(judge, held), "autoencoded": train_judge.measure(judge, trip), "identities": JUDGED}
+            write_json(state / "judge.json", report)
+            say("judge", **report)
+
+    # The base
+
+    def unet(self, stores: list[latents.Store]) -> None:
+        """Trains for the rest of the run, then draws samples and exports on rank 0."""
+        plan = self.plan
+        scaling = json.loads((plan.state / "vae.json").read_text())["scaling_factor"]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        torch.manual_seed(1)
+        unet, text = networks.unet(plan.widths).to(self.device), networks.text_encoder(plan.widths).to(self.device)
+        meet(plan)
+        seconds = max(1.0, plan.left() - plan.reserve)
+        if plan.tiny:
+            seconds = min(seconds, plan.whole)
+        setup = train_unet.Setup(seconds, plan.whole, batch=max(1, plan.batch // plan.world), compiled=plan.compiled, world=plan.world, rank=self.rank)
+        train_unet.train(unet, text, stores, setup, self.device, scaling, plan.state / "unet.safetensors", self.log)
+        if self.rank == 0:
+            self._finish(unet, text, scaling)
+        meet(plan)
+
+    def _finish(self, unet: Any, text: Any, scaling: float) -> None:
+        plan = self.plan
+        files = export.export(plan.state, plan.out, plan.widths)
+        gather_logs(plan.state, plan.out, files)
+        vae = self._load_vae()
+        vae.register_to_config(scaling_factor=scaling)
+        prompts = sheets.PROMPTS[: 2 if plan.tiny else None]
+        pictures = sheets.sample(unet, text, vae, prompts, 2 if plan.tiny else 8, steps=2 if plan.tiny else 25)
+        sheets.grid(pictures, 2 if plan.tiny else 8, plan.out / "samples.jpg")
+        say("done", left=round(plan.left(), 1))
+
+    # The compiler's cache
+
+    def _start_warming(self) -> subprocess.Popen[bytes] | None:
+        """Compiles in a process of its own while this one renders. Rank 0: the autoencoder; the last rank: the U-Net."""
+        if not self.plan.compiled:
+            return None
+        started = None
+        for command, wanted in (("warm-unet", self.last), ("warm-vae", self.rank == 0)):
+            if wanted:
+                line = [sys.executable, "-m", "mini.train", command, "--state", str(self.plan.state), "--batch", str(self.plan.batch // self.plan.world)]
+                variables = {**os.environ, "CUDA_VISIBLE_DEVICES": _visible(self.rank), "RANK": f"{self.rank} warm"}
+                started = subprocess.Popen(line, env=variables)
+        return started
+
+
+def _visible(rank: int) -> str:
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return seen.split(",")[rank] if seen else str(rank)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(max(0.1, seconds))
+    except subprocess.TimeoutExpired:
+        say("warm", message="still compiling; going on without")
+
+
+def through(vae: Any, pool: Pool, batch: int = 64) -> Pool:
+    """The pool after a trip through the autoencoder."""
+    if next(vae.parameters()).device.type == "cpu":
+        batch = 8
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(pool), batch):
+            x = pool.pictures(slice(start, start + batch))
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
+                found.append(to_bytes(vae.decode(vae.encode(x).latent_dist.mode()).sample))
+    return Pool(torch.cat(found), *(getattr(pool, name) for name in FIELDS[1:]))
+
+
+def warm(command: str, plan: Plan, device: torch.device) -> None:
+    """Fills the compiler's cache for one network; `plan.batch` is one rank's."""
+    start = time.time()
+    if command == "warm-unet":
+        setup = train_unet.Setup(1.0, 1.0, batch=plan.batch, compiled=True)
+        torch.manual_seed(1)
+        train_unet.warm(networks.unet(plan.widths).to(device), networks.text_encoder(plan.widths).to(device), setup, device, (BUCKETS[0][1] // 8, BUCKETS[0][0] // 8))
+    else:
+        train_vae.warm(networks.autoencoder(plan.widths).to(device), train_vae.Setup(1.0, batch=plan.vae_batch, compiled=True), device, networks.NATIVE)
+    say(command, seconds=round(time.time() - start, 1))
+
+
+def restore(folder: Path, state: Path, widths: networks.Widths) -> None:
+    """State from a shipped base: weights and averages are its fp16 weights, the optimiser is fresh."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
+    save_tensors(vae.state_dict(), state / "vae.safetensors")
+    write_json(state / "vae.json", {"scaling_factor": vae.config.scaling_factor})
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
+    flat = Flat([unet, text], torch.device("cpu"))
+    flat.steps = 2000  # the average is a good one from the start
+    flat.save(state / "unet.safetensors", elapsed=0.0)
+    tagger = folder / "tagger" / "model.safetensors"
+    if tagger.exists():
+        save_tensors({k: v.float() if v.is_floating_point() else v for k, v in load_file(tagger).items()}, state / "tagger.safetensors")
+        write_json(state / "tagger.json", {})
+    write_json(state / "judge.json", {})
+    say("restore", unet=networks.count(unet), widths=widths.unet)
+
+
+def gather_logs(state: Path, out: Path, files: dict[str, Any]) -> None:
+    """One JSON with every curve, every measurement and the listing of files."""
+    logs = {path.stem: json.loads(path.read_text()) for path in sorted((state / "log").glob("*.json"))}
+    reports = {name: json.loads((state / f"{name}.json").read_text()) for name in ("plan", "vae", "tagger", "judge") if (state / f"{name}.json").exists()}
+    write_json(out / "log.json", {"version": export.VERSION, "reports": reports, "files": files, "curves": logs})
