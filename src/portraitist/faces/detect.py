@@ -21,8 +21,8 @@ _SURE = 0.55
 """A find below this score is no face, unless both networks found it."""
 
 _SURE_TOGETHER = 0.4
-_PRESENT = 5.0
-"""FaceMesh's logit below which a find was no face."""
+_PRESENT = 1.0
+"""FaceMesh's logit below which a find is no face: noise, hands and cloth reach -2, faces go from 6 on."""
 
 _SMALL = 1 / 9
 """If no face is at least this share of the longer side, quarters of the picture are searched too."""

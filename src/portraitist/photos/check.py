@@ -95,8 +95,8 @@ def check_photos(
 ) -> PhotoCheck:
     """Judge the photos of files and folders. Raises NoPhotos; a bad photo is a verdict, not an error.
 
-    `point` (x, y in pixels, or as shares if neither exceeds 1) says which face is the sitter's; `keep_all` accepts every
-    photo in which a face was found and turns its reasons into warnings.
+    `point` (x, y in pixels, or as shares if neither exceeds 1) says which face is the sitter's; `keep_all` accepts
+    every photo in which a face was found and turns its reasons into warnings.
     """
     limits = limits or Limits()
     files = find_photos(paths)
