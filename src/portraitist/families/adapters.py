@@ -6,6 +6,7 @@ LoRA is by Hu et al. (arXiv:2106.09685); the layers are peft's (`peft.tuners.lor
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -39,12 +40,28 @@ def attach(module: nn.Module, targets: Sequence[str], *, rank: int, alpha: float
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), init_lora_weights=False)
     inject_adapter_in_model(config, module, adapter_name=_ADAPTER)
     for path, layer in attached_layers(module):
+        if layer.get_base_layer().weight.dtype == torch.float32:
+            layer.forward = partial(_folded, layer)
         down, up = layer.lora_A[_ADAPTER].weight, layer.lora_B[_ADAPTER].weight
         generator = torch.Generator().manual_seed(derive_seed(seed, path))
         bound = 1.0 / math.sqrt(down.shape[1])
         start = torch.empty(down.shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
         down.data = start.to(down.device)
         up.data = torch.zeros(up.shape, dtype=torch.float32, device=up.device)
+
+
+def _folded(layer: Any, values: Tensor) -> Tensor:
+    """What peft's layer answers, with up @ down added to the weight instead of to the output.
+
+    In narrow networks this is a third less arithmetic (the weight is far smaller than the activations) and spares two
+    passes over the output. Only for float32: in a half format a small update would be lost in the weight's rounding.
+    """
+    base = layer.base_layer
+    if layer._disable_adapters:
+        return torch.nn.functional.linear(values, base.weight, base.bias)
+    down, up = layer.lora_A[_ADAPTER].weight, layer.lora_B[_ADAPTER].weight
+    weight = torch.addmm(base.weight, up, down, alpha=layer.scaling[_ADAPTER])
+    return torch.nn.functional.linear(values, weight, base.bias)
 
 
 def attached_layers(module: nn.Module) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from portraitist.families import adapters
 from portraitist.families.base import Condition, Noised, Trainable, Words
 from portraitist.families.folder import load_part, read_config
 from portraitist.images import from_tensor, to_tensor
-from portraitist.lora.formats import Lora, Slots
+from portraitist.lora.formats import Lora, Slots, check
 from portraitist.recipes import Base
 from portraitist.types import Picture, Seed, derive_seed
 
@@ -163,5 +163,8 @@ class StableDiffusion15:
 
     @contextmanager
     def applied(self, loras: Sequence[tuple[Lora, float]]) -> Iterator[None]:
-        with adapters.applied(self._parts, self.slots(), loras):
+        slots = self.slots()
+        for lora, _ in loras:
+            check(lora, slots)
+        with adapters.applied(self._parts, slots, loras):
             yield
