@@ -1,6 +1,7 @@
 """Pictures in and out: what is safe, what is upright, what survives."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +71,8 @@ def test_random_damage_never_escapes_the_tree(picture: Picture) -> None:
         for _ in range(60):
             broken = data.copy()
             broken[random.integers(0, len(broken), 8)] = random.integers(0, 256, 8)
-            try:
+            with suppress(UnreadablePhoto, PhotoTooLarge):
                 images.decode(broken[: random.integers(4, len(broken))].tobytes(), max_pixels=10**6)
-            except (UnreadablePhoto, PhotoTooLarge):
-                pass
 
 
 def test_limits_hold_before_decoding(tmp_path: Path, picture: Picture) -> None:
@@ -112,7 +111,9 @@ def test_transform_moves_and_scales(picture: Picture) -> None:
 
 
 def test_png_carries_text_and_its_mark(tmp_path: Path, picture: Picture) -> None:
-    path = images.save_png(tmp_path / "p.png", picture, {"parameters": "a prompt", "portraitist": '{"seed": 1, "s": "é"}'})
+    path = images.save_png(
+        tmp_path / "p.png", picture, {"parameters": "a prompt", "portraitist": '{"seed": 1, "s": "é"}'}
+    )
     text = images.read_png_text(path)
     assert text["parameters"] == "a prompt"
     assert "trainedAlgorithmicMedia" in text["XML:com.adobe.xmp"]

@@ -19,6 +19,9 @@ from portraitist import __version__
 from portraitist.commands import check, doctor, setup
 from portraitist.errors import BadRequest, Cancelled, DiskFull, Fault, OutOfMemory, PortraitistError
 
+_INTERRUPTED = 130
+"""What Typer returns for Ctrl-C."""
+
 COMMANDS = (setup, check, doctor)
 
 
@@ -61,11 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     try:
         result = build()(arguments, standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        if result != _INTERRUPTED:
+            return result if isinstance(result, int) else 0
+        error: PortraitistError = Cancelled("Stopped.")
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, typer.Abort):
-        error: PortraitistError = Cancelled("Stopped.")
+        error = Cancelled("Stopped.")
     except PortraitistError as found:
         error = found
     except Exception as found:  # noqa: BLE001 - the one border of the command line

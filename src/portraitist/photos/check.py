@@ -17,7 +17,7 @@ from portraitist.photos.quality import Limits
 from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
 from portraitist.types import Embedding, OnStep, Picture, Step, no_progress
 
-_MARGIN = 0.05
+_MARGIN = 0.1
 """How much farther than the farthest of the others a photo may lie before it shows somebody else."""
 
 _FLOORS = {2: 0.62, 3: 0.5}
