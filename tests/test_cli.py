@@ -1,9 +1,9 @@
 """The border of the command line: quick, without torch, one sentence and an exit code for whatever goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -29,9 +29,10 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 
 def test_help_answers_at_once() -> None:
     def seconds() -> float:
-        begun = time.perf_counter()
+        begun = os.times()
         assert "check" in run("--help").stdout
-        return time.perf_counter() - begun
+        ended = os.times()  # the processor's seconds: what else the machine does is not our fault
+        return ended.children_user + ended.children_system - begun.children_user - begun.children_system
 
     assert min(seconds() for _ in range(5)) < 0.5
 
