@@ -157,4 +157,3 @@ class FamilyContract:
         with pytest.raises(UnfitModel), model.applied([(self.random_lora(model), 1.0), (strange, 1.0)]):
             pass
         assert torch.equal(self.predict(model, "ohwx woman"), bare)
-
