@@ -22,7 +22,7 @@ _SURE = 0.55
 
 _SURE_TOGETHER = 0.4
 _DOUBT = 0.6
-_WEIGHT = 8.0
+_WEIGHT = 10.0
 """A find is a face if FaceMesh's logit + _WEIGHT (score - _DOUBT) >= 0. Noise, hands and cloth have logits below -1.9
 and scores below 0.7; rendered faces, with beard and glasses, logits down to 1 and scores from 0.8 on; photos 15 to 30.
 """

@@ -155,10 +155,10 @@ def _width(photo: CheckedPhoto) -> float:
 def _same_shot(first: CheckedPhoto, second: CheckedPhoto, limits: Limits) -> bool:
     if first.picture_hash is None or second.picture_hash is None or first.embedding is None or second.embedding is None:
         return False
+    apart = distance(first.embedding, second.embedding)
     if quality.bits_apart(first.picture_hash, second.picture_hash) <= limits.hash_bits:
-        return True
-    near = distance(first.embedding, second.embedding) < limits.face_distance
-    return near and _face_bits(first, second) <= limits.face_hash_bits
+        return apart < 1.5 * limits.face_distance
+    return apart < limits.face_distance and _face_bits(first, second) <= limits.face_hash_bits
 
 
 def _bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
