@@ -83,9 +83,9 @@ def _eyes(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Float
     return {
         "eye_x": dice.about(0.315 + 0.005 * child, 0.058),
         "eye_y": dice.about(0.05 - 0.03 * child, 0.05),
-        "eye_r": dice.about(0.188 + 0.018 * child - 0.006 * m, 0.022),
-        "eye_w": dice.about(0.160 - 0.004 * m, 0.028),
-        "eye_h": dice.about(0.083 - 0.010 * m + 0.016 * child - 0.008 * old, 0.030),
+        "eye_r": dice.about(0.194 + 0.018 * child - 0.006 * m, 0.022),
+        "eye_w": dice.about(0.170 - 0.004 * m, 0.026),
+        "eye_h": dice.about(0.094 - 0.010 * m + 0.016 * child - 0.008 * old, 0.030),
         "eye_tilt": dice.about(0.03 - 0.03 * m - 0.06 * old, 0.17),
         "lid_fold": dice.about(0.5, 0.5).clip(0, 1),
         "iris": dice.about(0.096 + 0.008 * child, 0.012),

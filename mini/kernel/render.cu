@@ -41,7 +41,7 @@ HD void sample(const Scene& s, float u, float v, float* out, int* part) {
     col = alb = backdrop(p, target.x, target.y);
     *part = BACKGROUND;
   }
-  float k = p.exposure * 0.98f;
+  float k = p.exposure * 0.90f;
   out[0] = display(film(col.x * k)); out[1] = display(film(col.y * k)); out[2] = display(film(col.z * k));
   out[3] = display(sat(alb.x)); out[4] = display(sat(alb.y)); out[5] = display(sat(alb.z));
   out[6] = shade; out[7] = depth; out[8] = dot(n, s.right); out[9] = dot(n, s.up);

@@ -33,7 +33,7 @@ HD M3 turned(float yaw, float pitch, float roll) {
   return m;
 }
 HD V3 to_head(const Scene& s, V3 w) { return turn(s.head, w - PIVOT()) + PIVOT(); }
-HD V3 to_body(const Scene& s, V3 w) { return turn(s.body, w - PIVOT()) + PIVOT(); }
+HD V3 to_body(const Scene& s, V3 w) { return turn(s.body, w - PIVOT()) + PIVOT() - v3(0.f, 0.30f, 0.f); }  // shoulders stand higher than their own numbers say
 
 HD void set_scene(const Person& p, Scene& s) {
   s.p = p;
@@ -92,14 +92,15 @@ HD Hit nearest(const Scene& s, V3 w) {
   } else {
     take(h, far_head + 0.3f, HAIR);
   }
-  if (w.y < -0.75f) {
+  if (w.y < -0.55f) {
     float body = body_sdf(p, b);
     skin = smin(skin, body, 0.16f);
-    take(h, cloth_sdf(p, b, body, neck), CLOTHES);
+    float cloth = cloth_sdf(p, b, body, neck);
+    take(h, cloth, CLOTHES);
     take(h, scarf_sdf(p, b), SCARF);
-    take(h, necklace_sdf(p, b, fminf(skin, h.d)), NECKLACE);
+    take(h, necklace_sdf(p, b, fminf(skin, cloth)), NECKLACE);
   } else {
-    take(h, 0.25f + fmaxf(w.y + 0.75f, 0.f), CLOTHES);
+    take(h, 0.25f + fmaxf(w.y + 0.55f, 0.f), CLOTHES);
   }
   take(h, skin, SKIN);
   return h;

@@ -6,7 +6,6 @@ enum Cloth { TSHIRT, COLLARED, SUIT, HOODIE, SWEATER, TANK, OFF_SHOULDER };
 enum Hat { NO_HAT, BEANIE, CAP, SUN_HAT };
 
 // Body space: like head space, but turned only a third as far.
-// The body hangs a little lower in its own numbers than it stands: RAISE lifts it to the chin.
 HD float neck_sdf(const Person& p, V3 b, V3 chin_root) {
   return stick(b, v3(0.f, -1.85f, -0.36f), chin_root, 0.40f * p.neck, 0.345f * p.neck);
 }
@@ -65,7 +64,6 @@ HD float cloth_sdf(const Person& p, V3 b, float body, float neck) {
     d = smin(d, smax(wall - 0.012f, -slit, 0.02f), 0.03f);
   }
   if (kind == HOODIE) d = smin(d, ring(v3(b.x, b.y + 1.52f - 0.32f * b.z, b.z + 0.42f), v3(0.f), 0.50f * p.neck + 0.04f, 0.125f + 0.03f * sat(-b.z - 0.2f)), 0.10f);
-  if (kind == TSHIRT) d = smin(d, ring(v3(b.x, (b.y + 1.60f - 0.40f * (b.z + 0.2f)), b.z + 0.28f), v3(0.f), 0.47f * p.neck, 0.030f), 0.03f);
   return d;
 }
 
@@ -80,7 +78,7 @@ HD float necklace_sdf(const Person& p, V3 b, float skin) {
   if (p.necklace < 0.5f) return 9.f;
   float loop = fabsf(len(b.x * 1.15f, b.y + 1.45f) - 0.56f);
   float chain = len(fmaxf(loop, 0.f), skin - 0.012f) - 0.022f;
-  if (b.z < -0.35f) chain = 9.f;
+  if (b.z < -0.35f || b.y > -1.62f) chain = 9.f;
   return fminf(chain, ball(v3(b.x, b.y + 2.03f, skin), v3(0.f, 0.f, 0.02f), 0.062f));
 }
 
