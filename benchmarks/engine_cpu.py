@@ -1,0 +1,145 @@
+"""How fast the engine is on this machine's processor: a trained picture, a portrait, and their parts.
+
+    python benchmarks/engine_cpu.py --out benchmarks/results/engine_cpu.json
+
+The speed does not depend on the weights; without mini's the same shapes are filled with random numbers and the row says
+so. Every number is the median of several runs after a warm-up, with the threads that torch takes by itself.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from portraitist import __version__, families
+from portraitist.devices import choose_device
+from portraitist.families.base import Model
+from portraitist.generation.generate import generate
+from portraitist.recipes import Base, Recipe, find
+from portraitist.requests import PortraitRequest
+from portraitist.training.dataset import draw, prepare
+from portraitist.training.job import TrainingJob, TrainingPicture
+from portraitist.training.step import make_optimizer, text_rate, train_step
+from portraitist.weights import resolve
+
+SEED = 42
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, help="where the table goes as JSON")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--runs", type=int, default=7)
+    given = options.parse_args()
+    with load(given.device) as (model, weights):
+        rows = [
+            {"what": what, "value": round(value, 3), "unit": unit} for what, value, unit in measure(model, given.runs)
+        ]
+    table = {
+        "name": "engine_cpu", "version": __version__, "machine": describe_machine(model), "seed": SEED,
+        "weights": weights, "rows": rows,
+    }  # fmt: skip
+    for row in rows:
+        print(f"{row['what']:<42}{row['value']:>10} {row['unit']}")
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(table, indent=2) + "\n")
+
+
+@contextmanager
+def load(device: str) -> Iterator[tuple[Model, str]]:
+    """mini, or a base of its shapes with random weights in a temporary folder."""
+    base = find(Base, "mini")
+    with tempfile.TemporaryDirectory() as place:
+        folder, weights = Path(place), "random"
+        if (resolve("package:library") / "mini" / "unet").is_dir():
+            folder, weights = resolve(base.source), base.version
+        else:
+            sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+            from mini import export, networks
+
+            torch.manual_seed(SEED)
+            export.pipeline(folder, networks.unet(), networks.text_encoder(), networks.autoencoder(), None)
+        yield families.load(folder, base, choose_device(device)), weights
+
+
+def measure(model: Model, runs: int) -> Iterator[tuple[str, float, str]]:
+    """(what, value, unit), row by row."""
+    width, height = model.base.size
+    picture = np.random.default_rng(SEED).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    latents = model.encode([picture])
+    yield "encode a picture", 1000 * median(lambda: model.encode([picture]), model, runs), "ms"
+    yield "decode a picture", 1000 * median(lambda: model.decode(latents), model, runs), "ms"
+    recipe = find(Recipe, model.base.recipe)
+    for batch in sorted({1, recipe.batch}):
+        seconds = time_step(model, replace(recipe, batch=batch), picture, runs)
+        yield f"train, batch {batch}", 1000 * seconds / batch, "ms a picture"
+    request = PortraitRequest("nobody", prompt="ohwx woman, smile, photo", negative="hat", seed=SEED)
+    step_seconds = median(lambda: list(generate(replace(request, steps=5), model)), model, runs)
+    whole = median(lambda: list(generate(request, model)), model, max(3, runs // 2))
+    yield "portrait, 5 steps", step_seconds, "s"
+    yield f"portrait, {model.base.steps} steps", whole, "s"
+    yield "one guided step", 1000 * (whole - step_seconds) / (model.base.steps - 5), "ms"
+
+
+def time_step(model: Model, recipe: Recipe, picture: np.ndarray, runs: int) -> float:
+    """Seconds of one training step, with all that a step does."""
+    shot = TrainingPicture("a.png", picture, "ohwx woman, smile, red shirt, outdoors, photo")
+    job = TrainingJob("nobody", (shot,), replace(recipe, crops_per_photo=1), "ohwx", "woman", Path(), SEED)
+    examples = prepare(job, model, lambda done: None)
+    text = text_rate(recipe) > 0
+    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=SEED)
+    try:
+        optimizer = make_optimizer(trainable, recipe)
+
+        def step() -> Any:
+            return train_step(model, trainable, optimizer, draw(examples, job, 0), recipe, 1.0)
+
+        return median(step, model, runs)
+    finally:
+        model.detach()
+
+
+def median(act: Callable[[], Any], model: Model, runs: int) -> float:
+    """Median seconds of `act`, after one run that is not counted."""
+    act()
+    seconds = []
+    for _ in range(runs):
+        wait(model)
+        start = time.perf_counter()
+        act()
+        wait(model)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def wait(model: Model) -> None:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def describe_machine(model: Model) -> str:
+    """Processor, threads and number format, in words."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    if model.device.type == "cuda":
+        name = torch.cuda.get_device_name(model.device.device)
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}; {model.device.reason}"
+
+
+if __name__ == "__main__":
+    main()
