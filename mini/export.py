@@ -36,7 +36,7 @@ def pipeline(folder: Path, unet: Any, text: Any, vae: Any, tagger: Any | None) -
     tokenizer.save(folder / "tokenizer")
     diffusers.DDIMScheduler(**networks.SCHEDULE).save_pretrained(folder / "scheduler")
     if tagger is not None:
-        config = tagger.config.to_dict() | {"architectures": [type(tagger).__name__], "torch_dtype": "float16"}
+        config = tagger.config.to_dict() | {"architectures": [type(tagger).__name__], "dtype": "float32", "torch_dtype": "float32"}
         write_json(folder / "tagger" / "config.json", _plain(config))
         save_tensors(networks.half(tagger.state_dict()), folder / "tagger" / "model.safetensors", {"format": "pt"})
     parts = {
@@ -64,18 +64,21 @@ def check_finite(state: dict[str, torch.Tensor]) -> None:
 
 
 def text_folder(text: nn.Module, folder: Path) -> None:
-    """The text encoder under the key names of Stable Diffusion 1.5, whatever this transformers calls them."""
+    """The text encoder under the key names of Stable Diffusion 1.5, whatever this transformers calls them.
+
+    The configuration says float32 although the file is fp16: transformers 5 would else load fp16 beside diffusers' float32 networks.
+    """
     state = {name if name.startswith("text_model.") else f"text_model.{name}": tensor for name, tensor in networks.half(text.state_dict()).items()}
     state = {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
     check_finite(state)
     config: Any = text.config
-    write_json(folder / "config.json", _plain(config.to_dict() | {"architectures": ["CLIPTextModel"], "torch_dtype": "float16"}))
+    write_json(folder / "config.json", _plain(config.to_dict() | {"architectures": ["CLIPTextModel"], "dtype": "float32", "torch_dtype": "float32"}))
     save_tensors(state, folder / "model.safetensors", {"format": "pt"})
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     """What JSON can hold, without the names of folders on this machine."""
-    kept = {k: v for k, v in config.items() if not k.startswith("_") and k not in ("name_or_path", "dtype")}
+    kept = {k: v for k, v in config.items() if not k.startswith("_") and k != "name_or_path"}
     plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
     return plain
 

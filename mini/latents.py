@@ -109,7 +109,10 @@ def collect(vae: Any, pools: Iterable[Pool], painter: Painter, count: int, secon
                 bucket.add(pool[start : start + 256])
         say("latents", from_pools=sum(e.count() for e in encoders), seconds=round(time.monotonic() - begin, 1))
         streams = [painter.chunks(size, count, judged=False, start=first) for size, first in zip(BUCKETS, starts, strict=True)]
-        while (total := sum(e.count() for e in encoders)) < count and (time.monotonic() - begin < seconds or any(not e.latents for e in encoders)):
+        while True:
+            total = sum(encoder.count() for encoder in encoders)
+            if all(e.latents for e in encoders) and (total >= count or time.monotonic() - begin >= seconds):
+                break
             # The bucket that is furthest behind its share comes next.
             behind = [share * total - encoder.count() for share, encoder in zip(SHARES, encoders, strict=True)]
             k = max(range(len(BUCKETS)), key=lambda i: (not encoders[i].latents, behind[i]))

@@ -1,0 +1,49 @@
+"""Captions tell the truth about a picture and say it in many ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mini import captions
+from mini.tags import HAIR_COLOURS, TAGS
+
+OLD_MAN = ["1boy", "solo", "old", "grey_hair", "short_hair", "blue_eyes", "suit", "blue_clothes", "smile", "forest", "photo"]
+
+
+def written(count: int, **more: object) -> list[str]:
+    rng = np.random.default_rng(3)
+    return [captions.text(captions.write(OLD_MAN, rng, **more)) for _ in range(count)]  # type: ignore[arg-type]
+
+
+def test_captions_differ_and_name_the_subject() -> None:
+    texts = written(200)
+    assert len(set(texts)) > 195
+    assert all(any(word in text for word in ("man", "person", "1boy")) for text in texts)
+    assert not any("woman" in text or "girl" in text for text in texts)
+
+
+def test_no_caption_has_another_hair_colour() -> None:
+    other = [f"{tag.removesuffix('_hair')} hair" for tag in HAIR_COLOURS if tag not in OLD_MAN]
+    texts = [text.replace("_", " ") for text in written(300)]
+    assert not any(words in text for text in texts for words in other)
+    assert sum("grey" in text or "gray" in text for text in texts) > 150
+
+
+def test_underscores_spaces_prose_and_triggers_all_occur() -> None:
+    texts = written(400)
+    assert any("grey_hair" in text for text in texts)
+    assert any("blue suit" in text for text in texts)
+    assert any("wearing" in text and " of " in text for text in texts)
+    share = sum(text.count("ohwx ") + text.count("sks ") > 0 for text in texts) / len(texts)
+    assert 0.01 < share < 0.15
+
+
+@pytest.mark.parametrize("flaw", range(1, len(captions.FLAWS)))
+def test_a_flaw_is_named_first(flaw: int) -> None:
+    for text in written(20, flaw=flaw):
+        assert any(word in text for word in captions.FLAWS[flaw])
+
+
+def test_synonyms_are_of_known_tags() -> None:
+    assert set(captions.SYNONYMS) <= set(TAGS)
