@@ -128,6 +128,7 @@ def test_what_does_not_fit_is_refused(model: Model, lora: Lora, tmp_path: Path) 
         "no LoRA layers": {},
         "does not fit": {**lora.layers, "lora_unet_input_blocks_1_1_proj_in": layer},
         "another shape": {name: LoraLayer(layer.down[:, :-1], layer.up, 1.0)},
+        "not finite": {name: LoraLayer(layer.down * 1e9, layer.up, 1.0)},
         "the alpha": {name: LoraLayer(layer.down, layer.up, float("nan"))},
     }
     for reason, layers in wrong.items():

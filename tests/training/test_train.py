@@ -201,3 +201,21 @@ def test_the_librarys_recipes_make_sense() -> None:
         recipe = find(Recipe, name)
         assert make_plan(make_job(Path(), recipe)).steps > 0 and recipe.name == name
     assert find(Base, "mini").recipe in names(Recipe)
+
+
+def test_a_finished_training_resumes_to_its_file(model: Model, tmp_path: Path) -> None:
+    first = train(make_job(tmp_path), model)
+    kept = weights(first.likeness)
+    again = train(make_job(tmp_path, resume=True), model)
+    assert again.checkpoints == first.checkpoints
+    for point in first.checkpoints:
+        point.file.unlink()
+    third = train(make_job(tmp_path, resume=True), model)
+    assert all(torch.equal(kept[key], value) for key, value in weights(third.likeness).items())
+
+
+def test_a_training_that_goes_astray_says_so(model: Model, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, learning_rate=1e30, max_grad_norm=0.0)
+    with pytest.raises(BadFile, match="went astray"):
+        train(make_job(tmp_path, recipe), model)
+    assert not [name for name, _ in model.unet.named_modules() if "lora" in name]  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from portraitist.errors import BadRequest
 from portraitist.families.base import Condition, Model
+from portraitist.families.memory import enough_memory
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean
 from portraitist.generation.samplers import build, webui_names
@@ -68,13 +69,13 @@ def generate(
     """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base.
 
     What the request leaves open comes from the base (see `complete`). Raises BadRequest or UnknownName before the first
-    picture, UnfitModel if the LoRA is of another family; `on_step` cancels by raising Cancelled.
+    picture, UnfitModel if the LoRA is of another family, OutOfMemory; `on_step` cancels by raising Cancelled.
     """
     full = complete(request, model)
     seeds = picture_seeds(full)
     loras = [(lora, full.strength or 0.0)] if lora is not None else []
     clock = _Clock(on_step, len(seeds) * len(_scheduler(full, model).timesteps))
-    with model.applied(loras):
+    with enough_memory("the portrait"), model.applied(loras):
         condition = _condition(full, model)
         for seed in seeds:
             latents = _sample(full, model, condition, seed, clock)

@@ -76,6 +76,9 @@ def write(path: Path, lora: Lora, slots: Slots, *, dtype: torch.dtype = torch.fl
     """
     check(lora, slots)
     tensors = to_kohya(lora, dtype)
+    wild = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wild:
+        raise UnfitModel(f"{path.name} is not written: {wild[0]} is not finite in {str(dtype).removeprefix('torch.')}.")
     data = serialise(tensors, metadata=dict(with_hashes(lora.metadata, serialise(tensors))))
     write_bytes(path, data)
     found = read(path, slots)

@@ -5,6 +5,7 @@ resumed ends with the weights of an uninterrupted one, bit for bit, on the same 
 Hu et al. (arXiv:2106.09685). Knows no family, no sitter's folder and no choice of the best checkpoint.
 """
 
+import math
 import signal
 import statistics
 import threading
@@ -20,6 +21,7 @@ import torch
 from portraitist import __version__
 from portraitist.errors import BadFile, BadRequest, Cancelled
 from portraitist.families.base import Model
+from portraitist.families.memory import enough_memory
 from portraitist.files import make_folder
 from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
@@ -60,13 +62,13 @@ def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> Trai
     """Train a likeness of the job's sitter on `model`; the model is as before when this returns or raises.
 
     `on_step` hears a `TrainingStep` after each step. Raises Cancelled (state saved), BadRequest (nothing to train on, a
-    state of another job), BadFile (a senseless recipe), Unwritable or DiskFull.
+    state of another job), BadFile (a senseless recipe), OutOfMemory, Unwritable or DiskFull.
     """
     plan = make_plan(job)
     start = time.time()
     make_folder(job.folder)
     mark = fingerprint(job, model)
-    with _no_interrupt() as interrupted:
+    with enough_memory("the training"), _no_interrupt() as interrupted:
         examples = prepare(job, model, _Encoding(on_step, len(job.pictures), interrupted))
         try:
             state = _begin(job, model, mark)
@@ -123,6 +125,8 @@ def _go(
         except Cancelled:
             save_state(job.folder, state, mark)
             raise
+    if not state.checkpoints or state.checkpoints[-1].step != plan.steps:
+        _write_likeness(job, model, state, mark, start)  # resumed at its end, and the file was moved away
 
 
 def _write_likeness(job: TrainingJob, model: Model, state: State, mark: str, start: float) -> None:
@@ -218,4 +222,9 @@ class _Watch:
         if state.losses[-1].device.type == "cpu" or state.step % 10 == 0 or state.step == self._total:
             left = statistics.median(self._times) * (self._total - state.step) if len(self._times) >= 5 else None
             loss = float(state.losses[-1])
+            if not math.isfinite(loss):
+                raise BadFile(
+                    f"The training went astray at step {state.step}: its loss is {loss}.",
+                    hint="Lower learning_rate and text_learning_rate in the recipe.",
+                )
             self._on_step(TrainingStep("train", state.step, self._total, f"loss {loss:.4f}", None, loss, left))
