@@ -61,17 +61,15 @@ def train_step(
 
 def loss_of(model: Model, batch: Batch, recipe: Recipe) -> Tensor:
     """The weighted mean square error of a batch, with gradients into the attached LoRA layers."""
-    device = model.device
-    with torch.autocast(device.type, dtype=device.dtype, enabled=device.dtype != torch.float32):
-        noised = model.noised(batch.latents, batch.noise, batch.places)
-        times = model.times(batch.places)
-        tokens = model.tokenize(batch.captions)
-        target = noised.target
-        if batch.prior:
-            with torch.no_grad(), model.resting():
-                target = model.predict(noised.latents, times, model.condition(tokens, clip_skip=model.base.clip_skip))
-        condition = model.condition(tokens, clip_skip=model.base.clip_skip)
-        answer = model.predict(noised.latents, times, condition)
+    noised = model.noised(batch.latents, batch.noise, batch.places)
+    times = model.times(batch.places)
+    tokens = model.tokenize(batch.captions)
+    target = noised.target
+    if batch.prior:
+        with torch.no_grad(), model.resting():
+            target = model.predict(noised.latents, times, model.condition(tokens, clip_skip=model.base.clip_skip))
+    condition = model.condition(tokens, clip_skip=model.base.clip_skip)
+    answer = model.predict(noised.latents, times, condition)
     error = (answer - target).square()
     if batch.weights is not None and not batch.prior:
         error = error * batch.weights
