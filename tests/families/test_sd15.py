@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,8 @@ def test_a_wrong_folder_is_named(tiny_base: Path, tmp_path: Path) -> None:
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(UnfitModel, match="part unet"):
         load(tmp_path / "base")
+    with pytest.raises(UnfitModel, match="is damaged"):
+        load(tiny_base, replace(BASE, sha256={"unet/diffusion_pytorch_model.safetensors": "00" * 32}))
     config = tmp_path / "base" / "scheduler" / "scheduler_config.json"
     config.write_text(json.dumps({"prediction_type": "sample"}))
     with pytest.raises(UnfitModel, match="predicts 'sample'"):

@@ -143,7 +143,7 @@ def applied(parts: Mapping[str, nn.Module], slots: Slots, loras: Sequence[tuple[
             total = weight.data.float()
             for lora, strength in loras:
                 if strength and name in lora.layers:
-                    total = total + strength * lora.layers[name].delta().to(weight.device)
+                    total = total + strength * lora.layers[name].delta(weight.device)
             kept.append((weight, weight.data))
             fresh = torch.empty_like(weight.data)  # keeps the memory format
             weight.data = fresh.copy_(total)

@@ -54,9 +54,9 @@ class LoraLayer:
     def rank(self) -> int:
         return int(self.down.shape[0])
 
-    def delta(self) -> Tensor:
-        """float32, shaped like the base's weight, at strength 1."""
-        down, up = self.down.float(), self.up.float()
+    def delta(self, device: torch.device | None = None) -> Tensor:
+        """float32, shaped like the base's weight, at strength 1; computed on `device`."""
+        down, up = self.down.to(device).float(), self.up.to(device).float()
         flat = up.flatten(1) @ down.flatten(1)
         return (self.alpha / self.rank) * flat.reshape(up.shape[0], *down.shape[1:])
 
