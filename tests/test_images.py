@@ -52,7 +52,10 @@ def test_sixteen_bits_become_eight() -> None:
     assert set(np.unique(images.decode(buffer.getvalue()))) == {128}
 
 
-@pytest.mark.parametrize("data", [b"", b"this is a text", b"\xff\xd8\xff\xe0 not much of a JPEG", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"this is a text", b"\xff\xd8\xff\xe0 not much of a JPEG", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x18ftypheic"],
+)
 def test_what_is_no_picture_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadablePhoto, match=r"cat\.jpg"):
         images.decode(data, name="cat.jpg")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "MPO", "GIF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif"})
+_HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis"})
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000
 MAX_TEXT = 1_000_000
@@ -55,6 +56,8 @@ def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXE
     """Decode the bytes of a picture; see `read_picture`."""
     if not data:
         raise UnreadablePhoto(f"{name} is empty.")
+    if data[4:12] in _HEIC:
+        raise UnreadablePhoto(f"{name} is an HEIC photo, which cannot be read yet: save it as JPEG.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow: odd EXIF, large pictures; the limits below are ours

@@ -59,6 +59,7 @@ def test_a_folder_of_two_good_photos_ends_with_2_and_still_answers(
         (("{tmp}", "--face", "left"), "left"),
         (("{tmp}", "--kind", "teapot"), "teapot"),
         (("{tmp}", "--kind", "pet"), "pets"),
+        (("{tmp}", "--sitter", "Nobody"), "Nobody"),
         (("{tmp}", "--out", "{tmp}/file/out"), "file"),
     ],
 )

@@ -91,6 +91,11 @@ def test_a_stranger_among_the_photos_is_found(faces: Faces, sitter: list[Path], 
     assert len(check.accepted) == len(sitter)
 
 
+def test_photos_of_an_earlier_time_weigh_in(faces: Faces, sitter: list[Path], stranger: list[Path]) -> None:
+    check = check_photos([sitter[0], sitter[3], stranger[0]], faces, known=[*sitter[1:], *sitter[4:]])
+    assert [codes(photo) for photo in check.photos] == [[], ["duplicate"], ["other_person"]]
+
+
 def test_keep_all_turns_reasons_into_warnings(faces: Faces, landscape: Path, tmp_path: Path) -> None:
     tiny = save_png(tmp_path / "tiny.png", fit(person("a-3"), 128)[0], made=False)
     check = check_photos([tiny, landscape], faces, keep_all=True)

@@ -19,6 +19,7 @@ Face = Annotated[
 ]
 Kind = Annotated[str, typer.Option("--kind", help="person or pet.")]
 KeepAll = Annotated[bool, typer.Option("--keep-all", help="Accept every photo with a face; reasons become warnings.")]
+Sitter = Annotated[str | None, typer.Option("--sitter", help="Compare with the photos of this sitter too.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for check.json and the crops of accepted photos.")]
 
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     photos: Photos,
+    sitter: Sitter = None,
     face: Face = None,
     kind: Kind = "person",
     keep_all: KeepAll = False,
@@ -44,14 +46,25 @@ def check(
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
     if out is not None:
         make_folder(out)
+    known = _photos_of(sitter, settings.home) if sitter is not None else ()
     faces = common.load_faces(settings)
     with common.progress() as on_step:
-        checked = check_photos(photos, faces, limits=limits, point=point, keep_all=keep_all, on_step=on_step)
+        checked = check_photos(
+            photos, faces, limits=limits, known=known, point=point, keep_all=keep_all, on_step=on_step
+        )
     if out is not None:
         _write(checked, out)
     common.answer(checked.report, words_of(checked), as_json)
     if not checked.enough:
         raise typer.Exit(2)
+
+
+def _photos_of(sitter: str, home: Path) -> tuple[Path, ...]:
+    from portraitist.photos import find_photos
+    from portraitist.store.sitters import SitterStore
+
+    _, folder = SitterStore(home).load(sitter)
+    return find_photos([folder.photos])
 
 
 def need_person(kind: str) -> None:

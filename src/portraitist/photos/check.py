@@ -89,6 +89,7 @@ def check_photos(
     faces: FaceFinder,
     *,
     limits: Limits | None = None,
+    known: Sequence[Path] = (),
     point: tuple[float, float] | None = None,
     keep_all: bool = False,
     on_step: OnStep = no_progress,
@@ -96,7 +97,8 @@ def check_photos(
     """Judge the photos of files and folders. Raises NoPhotos; a bad photo is a verdict, not an error.
 
     `point` (x, y in pixels, or as shares if neither exceeds 1) says which face is the sitter's; `keep_all` accepts
-    every photo in which a face was found and turns its reasons into warnings.
+    every photo in which a face was found and turns its reasons into warnings; `known` are the sitter's photos of an
+    earlier time, with which the new ones are compared.
     """
     limits = limits or Limits()
     files = find_photos(paths)
@@ -105,9 +107,10 @@ def check_photos(
         on_step(Step("check", number, len(files), path.name))
         photos.append(_look(path, faces, limits, point))
     on_step(Step("check", len(files), len(files)))
-    photos = _mark_duplicates(photos, limits)
-    photos = _mark_others(photos)
-    photos = _measure(photos)
+    earlier = [photo for path in known if (photo := _look(path, faces, limits, None)).accepted]
+    photos = _mark_duplicates(photos, earlier, limits)
+    photos = _mark_others(photos, earlier)
+    photos = _measure(photos, earlier)
     kept, warnings = _keep_all(photos) if keep_all else (photos, [])
     return PhotoCheck(tuple(kept), (*warnings, *_warn(kept)))
 
@@ -130,9 +133,11 @@ def _look(path: Path, faces: FaceFinder, limits: Limits, point: tuple[float, flo
     )
 
 
-def _mark_duplicates(photos: Sequence[CheckedPhoto], limits: Limits) -> list[CheckedPhoto]:
-    """Of photos of one shot the one with the largest face stays; the first of equals."""
-    kept: list[CheckedPhoto] = []
+def _mark_duplicates(
+    photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto], limits: Limits
+) -> list[CheckedPhoto]:
+    """Of photos of one shot the earlier one stays, else the one with the largest face, else the first."""
+    kept = list(earlier)
     marked = list(photos)
     order = sorted((i for i, photo in enumerate(photos) if photo.accepted), key=lambda i: (-_width(photos[i]), i))
     for index in order:
@@ -174,15 +179,19 @@ def _face_bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
     return quality.bits_apart(first.face_hash, second.face_hash)
 
 
-def _mark_others(photos: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
-    """Take out the photo that lies farthest from the others while it lies outside what the others allow."""
+def _mark_others(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
+    """Take out the photo that lies farthest from the others while it lies outside what the others allow.
+
+    Photos of an earlier time weigh with the others and are never taken out.
+    """
     marked = list(photos)
+    fixed = _points(earlier)
     while True:
         group = [i for i, photo in enumerate(marked) if photo.accepted and photo.embedding is not None]
-        if len(group) < 3:
+        points = [*_points([marked[i] for i in group]), *fixed]
+        if not group or len(points) < 3:
             return marked
-        points = [embedding for i in group if (embedding := marked[i].embedding) is not None]
-        far = leave_one_out(points)
+        far = leave_one_out(points)[: len(group)]
         worst = int(far.argmax())
         limit = _limit([point for i, point in enumerate(points) if i != worst])
         if far[worst] <= limit:
@@ -197,17 +206,19 @@ def _mark_others(photos: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
         )
 
 
+def _points(photos: Sequence[CheckedPhoto]) -> list[Embedding]:
+    return [photo.embedding for photo in photos if photo.embedding is not None]
+
+
 def _limit(others: Sequence[Embedding]) -> float:
     return max(float(leave_one_out(others).max()) + _MARGIN, _FLOORS.get(len(others), _FLOOR))
 
 
-def _measure(photos: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
+def _measure(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
     """Fill in each face's distance to the mean of the other accepted photos."""
     measured = []
     for photo in photos:
-        others = [
-            other.embedding for other in photos if other is not photo and other.accepted and other.embedding is not None
-        ]
+        others = _points([other for other in (*photos, *earlier) if other is not photo and other.accepted])
         if photo.embedding is None or not others:
             measured.append(photo)
         else:
