@@ -163,6 +163,18 @@ def test_each_photo_has_its_turn_and_each_step_its_own_noise(model: Model, tmp_p
     assert max(b - a for a, b in itertools.pairwise(places)) < 0.12
 
 
+def test_crops_that_are_given_are_taken_as_they_are(model: Model, tmp_path: Path) -> None:
+    job = make_job(tmp_path, replace(RECIPE, crops_per_photo=7, background=0.5))
+    first = job.pictures[0]
+    assert first.face is not None
+    others = (first.pixels[::-1].copy(), first.pixels[:, ::-1].copy())
+    for faces in ((), (first.face, first.face)):
+        given = replace(job, pictures=(replace(first, others=others, other_faces=faces),))
+        (example,) = prepare(given, model, lambda done: None)
+        assert len(example.latents) == 6 and example.weights is not None and len(example.weights) == 6
+        assert torch.equal(example.latents[2], example.latents[3])  # the second other is the first's mirror image
+
+
 def test_a_prior_step_names_nobody_and_starts_without_an_error(model: Model, tmp_path: Path) -> None:
     recipe = replace(RECIPE, prior_every=2)
     job = make_job(tmp_path, recipe)

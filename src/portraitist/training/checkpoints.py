@@ -47,8 +47,11 @@ def fingerprint(job: TrainingJob, model: Model) -> str:
     digest.update(to_json([*values, device.type, str(device.dtype)]).encode())
     for picture in job.pictures:
         digest.update(to_json([picture.caption, list(picture.pixels.shape)]).encode())
-        digest.update(picture.pixels.tobytes())
-        digest.update(b"" if picture.face is None else picture.face.tobytes())
+        faces = [*picture.other_faces] if picture.face is None else [picture.face, *picture.other_faces]
+        for pixels in (picture.pixels, *picture.others):
+            digest.update(pixels.tobytes())
+        for face in faces:
+            digest.update(face.tobytes())
     return digest.hexdigest()
 
 

@@ -85,23 +85,45 @@ def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Batch:
 def _variants(
     picture: TrainingPicture, recipe: Recipe, size: Size, seed: Seed
 ) -> list[tuple[Picture, NDArray[np.float32] | None]]:
-    """Crops of the base's size: the first is as large as the photo allows, the others are random, half are mirrored."""
-    chance = np.random.default_rng(seed)
-    whole = size_of(picture.pixels)
-    widest = min(whole.width, whole.height * size.width / size.height)
-    variants = []
-    for number in range(max(1, recipe.crops_per_photo)):
-        share = 1.0 if number == 0 else chance.uniform(recipe.smallest_crop, 1.0)
-        width, height = widest * share, widest * share * size.height / size.width
-        where = (0.5, 0.5) if number == 0 else (chance.uniform(), chance.uniform())
-        box = Box((whole.width - width) * where[0], (whole.height - height) * where[1], width, height)
-        pixels = resize(crop(picture.pixels, box), size)
-        face = None if picture.face is None else _cut_face(picture.face, box, size)
-        variants.append((pixels, face))
-        if recipe.flip:
-            mirrored = None if face is None else np.ascontiguousarray(face[:, ::-1])
-            variants.append((np.ascontiguousarray(pixels[:, ::-1]), mirrored))
-    return variants
+    """Crops of the base's size: the photo's own and its others, or random ones; with `flip` each has a mirror image."""
+    if picture.others:
+        faces = picture.other_faces or (None,) * len(picture.others)
+        cut = [(picture.pixels, picture.face), *zip(picture.others, faces, strict=True)]
+        chosen = [_cut(pixels, face, _widest(pixels, size), size) for pixels, face in cut]
+    else:
+        chosen = _random_cuts(picture, recipe, size, np.random.default_rng(seed))
+    if not recipe.flip:
+        return chosen
+    mirrored = [(p[:, ::-1].copy(), None if face is None else face[:, ::-1].copy()) for p, face in chosen]
+    return [*chosen, *mirrored]
+
+
+def _random_cuts(
+    picture: TrainingPicture, recipe: Recipe, size: Size, chance: np.random.Generator
+) -> list[tuple[Picture, NDArray[np.float32] | None]]:
+    """The largest crop, then crops of random size and place."""
+    widest = _widest(picture.pixels, size)
+    boxes = [widest]
+    for _ in range(1, recipe.crops_per_photo):
+        share = chance.uniform(recipe.smallest_crop, 1.0)
+        width, height = widest.width * share, widest.height * share
+        left = (picture.pixels.shape[1] - width) * chance.uniform()
+        boxes.append(Box(left, (picture.pixels.shape[0] - height) * chance.uniform(), width, height))
+    return [_cut(picture.pixels, picture.face, box, size) for box in boxes]
+
+
+def _widest(pixels: Picture, size: Size) -> Box:
+    """The largest box of the size's shape, in the middle."""
+    whole = size_of(pixels)
+    width = min(whole.width, whole.height * size.width / size.height)
+    height = width * size.height / size.width
+    return Box((whole.width - width) / 2, (whole.height - height) / 2, width, height)
+
+
+def _cut(
+    pixels: Picture, face: NDArray[np.float32] | None, box: Box, size: Size
+) -> tuple[Picture, NDArray[np.float32] | None]:
+    return resize(crop(pixels, box), size), None if face is None else _cut_face(face, box, size)
 
 
 def _cut_face(face: NDArray[np.float32], box: Box, size: Size) -> NDArray[np.float32]:
@@ -113,10 +135,11 @@ def _loss_weights(faces: Sequence[NDArray[np.float32] | None], latents: Tensor, 
     """1 in the face, `background` outside, each picture's mean brought to 1. A photo without a mask is flat."""
     if background >= 1.0:
         return None
-    height, width = latents.shape[-2:]
-    flat = np.ones((height, width), dtype=np.float32)
-    masks = torch.from_numpy(np.stack([flat if face is None else face for face in faces])).unsqueeze(1)
-    small = torch.nn.functional.adaptive_avg_pool2d(masks, (height, width))
+    small = torch.ones(len(faces), 1, *latents.shape[-2:])
+    for i, face in enumerate(faces):
+        if face is not None:
+            mask = torch.from_numpy(face)[None]
+            small[i] = torch.nn.functional.adaptive_avg_pool2d(mask, (latents.shape[-2], latents.shape[-1]))
     weights = background + (1.0 - background) * small
     return (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).to(latents.device)
 

@@ -12,15 +12,19 @@ from portraitist.types import Picture, Seed, Step
 
 @dataclass(frozen=True)
 class TrainingPicture:
-    """One crop of a photo, as it came out of `photos.crops`, with its caption (trigger and class word in front).
+    """One photo, cut as by `photos.face_crop`, with its caption (trigger and class word in front).
 
     `face` is float32 (height, width) in 0-1, 1 where the face is, or None: then the whole picture weighs the same.
+    `others` are further crops of the same photo (`photos.random_crops`), `other_faces` their masks or nothing; where
+    there are none, the training cuts the recipe's number of random crops out of `pixels` itself.
     """
 
     name: str
     pixels: Picture
     caption: str
     face: NDArray[np.float32] | None = None
+    others: tuple[Picture, ...] = ()
+    other_faces: tuple[NDArray[np.float32], ...] = ()
 
 
 @dataclass(frozen=True)
