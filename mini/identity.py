@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mini.people import Drawn, Floats, _Dice
 
 # Linear RGB. Skins lie apart on purpose, so that their names stay decidable in every light.
-SKIN = np.array([[0.86, 0.62, 0.52], [0.66, 0.42, 0.27], [0.38, 0.205, 0.115], [0.16, 0.078, 0.042]], np.float32)
+SKIN = np.array([[0.70, 0.47, 0.375], [0.56, 0.345, 0.215], [0.38, 0.205, 0.115], [0.16, 0.078, 0.042]], np.float32)
 HAIR = np.array(
     [[0.014, 0.012, 0.012], [0.105, 0.050, 0.024], [0.62, 0.42, 0.16], [0.36, 0.085, 0.022], [0.25, 0.25, 0.26], [0.80, 0.79, 0.77]],
     np.float32,
@@ -58,67 +58,67 @@ def draw(dice: _Dice) -> Drawn:
 
 def _bones(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Floats]:
     return {
-        "skull_w": dice.about(1.0 + 0.01 * m + 0.03 * child, 0.075),
-        "skull_h": dice.about(1.0 + 0.03 * child, 0.07),
-        "skull_d": dice.about(1.0, 0.06),
-        "face_w": dice.about(0.99 + 0.02 * m + 0.04 * child, 0.13),
-        "face_l": dice.about(1.0 + 0.03 * m - 0.13 * child, 0.13),
-        "jaw_w": dice.about(0.93 + 0.16 * m - 0.02 * child, 0.22),
-        "jaw_sq": dice.about(0.25 + 0.45 * m - 0.15 * child, 0.35).clip(0, 1),
-        "chin_w": dice.about(0.92 + 0.28 * m - 0.08 * child, 0.45),
-        "chin_l": dice.about(0.0 + 0.02 * m - 0.02 * child, 0.075),
-        "chin_p": dice.about(0.0 + 0.01 * m, 0.08),
-        "cheekbone": dice.about(0.5 + 0.1 * old, 0.5),
-        "cheekfat": dice.about(0.45 + 0.35 * child - 0.15 * old, 0.5),
-        "ridge": dice.about(0.3 + 0.4 * m - 0.2 * child, 0.35),
-        "socket": dice.about(0.5 + 0.2 * old, 0.45),
-        "ear": dice.about(1.0 + 0.06 * m + 0.08 * old, 0.22),
-        "ear_out": dice.about(0.4, 0.5),
-        "neck": dice.about(0.86 + 0.22 * m - 0.14 * child, 0.10),
-        "shoulder": dice.about(0.94 + 0.17 * m - 0.17 * child, 0.07),
+        "skull_w": dice.wide(1.0 + 0.01 * m + 0.03 * child, 0.075),
+        "skull_h": dice.wide(1.0 + 0.03 * child, 0.07),
+        "skull_d": dice.wide(1.0, 0.06),
+        "face_w": dice.wide(0.99 + 0.02 * m + 0.04 * child, 0.13),
+        "face_l": dice.wide(1.0 + 0.03 * m - 0.13 * child, 0.13),
+        "jaw_w": dice.wide(0.93 + 0.16 * m - 0.02 * child, 0.22),
+        "jaw_sq": dice.wide(0.25 + 0.45 * m - 0.15 * child, 0.35).clip(0, 1),
+        "chin_w": dice.wide(0.92 + 0.28 * m - 0.08 * child, 0.45),
+        "chin_l": dice.wide(0.0 + 0.02 * m - 0.02 * child, 0.075),
+        "chin_p": dice.wide(0.0 + 0.01 * m, 0.08),
+        "cheekbone": dice.wide(0.5 + 0.1 * old, 0.5),
+        "cheekfat": dice.wide(0.45 + 0.35 * child - 0.15 * old, 0.5),
+        "ridge": dice.wide(0.3 + 0.4 * m - 0.2 * child, 0.35),
+        "socket": dice.wide(0.5 + 0.2 * old, 0.45),
+        "ear": dice.wide(1.0 + 0.06 * m + 0.08 * old, 0.22),
+        "ear_out": dice.wide(0.4, 0.5),
+        "neck": dice.wide(0.86 + 0.22 * m - 0.14 * child, 0.10),
+        "shoulder": dice.wide(0.94 + 0.17 * m - 0.17 * child, 0.07),
     }
 
 
 def _eyes(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Floats]:
     return {
-        "eye_x": dice.about(0.315 + 0.005 * child, 0.058),
-        "eye_y": dice.about(0.05 - 0.03 * child, 0.05),
-        "eye_r": dice.about(0.194 + 0.018 * child - 0.006 * m, 0.022),
-        "eye_w": dice.about(0.170 - 0.004 * m, 0.026),
-        "eye_h": dice.about(0.094 - 0.010 * m + 0.016 * child - 0.008 * old, 0.030),
-        "eye_tilt": dice.about(0.03 - 0.03 * m - 0.06 * old, 0.17),
-        "lid_fold": dice.about(0.5, 0.5).clip(0, 1),
-        "iris": dice.about(0.096 + 0.008 * child, 0.012),
-        "brow_y": dice.about(0.255 - 0.035 * m, 0.055),
+        "eye_x": dice.wide(0.315 + 0.005 * child, 0.058),
+        "eye_y": dice.wide(0.05 - 0.03 * child, 0.05),
+        "eye_r": dice.wide(0.194 + 0.018 * child - 0.006 * m, 0.022),
+        "eye_w": dice.wide(0.170 - 0.004 * m, 0.026),
+        "eye_h": dice.wide(0.094 - 0.010 * m + 0.016 * child - 0.008 * old, 0.030),
+        "eye_tilt": dice.wide(0.03 - 0.03 * m - 0.06 * old, 0.17),
+        "lid_fold": dice.wide(0.5, 0.5).clip(0, 1),
+        "iris": dice.wide(0.096 + 0.008 * child, 0.012),
+        "brow_y": dice.wide(0.255 - 0.035 * m, 0.055),
         "brow_th": np.where(dice.yes(0.22 + 0.3 * m), dice.u(0.054, 0.078), dice.u(0.014, 0.040)).astype(np.float32),
-        "brow_len": dice.about(0.34 + 0.02 * m, 0.07),
-        "brow_arch": dice.about(0.055 - 0.02 * m, 0.060),
-        "brow_tilt": dice.about(0.0, 0.16),
-        "brow_in": dice.about(0.125 - 0.015 * m, 0.065),
-        "brow_dark": dice.about(0.75 + 0.1 * m - 0.25 * old, 0.3).clip(0.3, 1),
-        "bend_brow": dice.about(0.0, 0.022),
+        "brow_len": dice.wide(0.34 + 0.02 * m, 0.07),
+        "brow_arch": dice.wide(0.055 - 0.02 * m, 0.060),
+        "brow_tilt": dice.wide(0.0, 0.16),
+        "brow_in": dice.wide(0.125 - 0.015 * m, 0.065),
+        "brow_dark": dice.wide(0.75 + 0.1 * m - 0.25 * old, 0.3).clip(0.3, 1),
+        "bend_brow": dice.wide(0.0, 0.022),
         "lash": (1.0 - 0.75 * m).astype(np.float32),
     }
 
 
 def _nose_and_mouth(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Floats]:
     return {
-        "nose_y": dice.about(-0.27 + 0.04 * child - 0.02 * m - 0.02 * old, 0.065),
-        "nose_w": dice.about(0.120 + 0.016 * m - 0.012 * child, 0.052),
-        "nose_tip": dice.about(0.088 + 0.012 * m - 0.006 * child + 0.008 * old, 0.034),
-        "nose_out": dice.about(0.0 + 0.03 * m - 0.06 * child, 0.095),
-        "bridge_w": dice.about(0.060 + 0.010 * m, 0.026),
-        "bridge_h": dice.about(0.0 + 0.02 * m - 0.03 * child, 0.050),
-        "nose_up": dice.about(0.0 + 0.02 * child - 0.015 * m, 0.055),
-        "nose_bump": dice.about(0.015 * m - 0.01 * child, 0.045),
-        "mouth_y": dice.about(-0.575 + 0.03 * child, 0.055),
-        "mouth_w": dice.about(0.225 + 0.020 * m - 0.02 * child, 0.060),
-        "lip_up": dice.about(1.0 - 0.22 * m - 0.25 * old, 0.62).clip(0.25),
-        "lip_lo": dice.about(1.05 - 0.12 * m - 0.22 * old, 0.58).clip(0.3),
-        "bow": dice.about(0.5, 0.5),
-        "lip_red": dice.about(0.5 - 0.25 * m, 0.35).clip(0, 1),
-        "bend_nose": dice.about(0.0, 0.045),
-        "bend_mouth": dice.about(0.0, 0.055),
+        "nose_y": dice.wide(-0.27 + 0.04 * child - 0.02 * m - 0.02 * old, 0.065),
+        "nose_w": dice.wide(0.120 + 0.016 * m - 0.012 * child, 0.052),
+        "nose_tip": dice.wide(0.088 + 0.012 * m - 0.006 * child + 0.008 * old, 0.034),
+        "nose_out": dice.wide(0.0 + 0.03 * m - 0.06 * child, 0.095),
+        "bridge_w": dice.wide(0.060 + 0.010 * m, 0.026),
+        "bridge_h": dice.wide(0.0 + 0.02 * m - 0.03 * child, 0.050),
+        "nose_up": dice.wide(0.0 + 0.02 * child - 0.015 * m, 0.055),
+        "nose_bump": dice.wide(0.015 * m - 0.01 * child, 0.045),
+        "mouth_y": dice.wide(-0.575 + 0.03 * child, 0.055),
+        "mouth_w": dice.wide(0.225 + 0.020 * m - 0.02 * child, 0.060),
+        "lip_up": dice.wide(1.0 - 0.22 * m - 0.25 * old, 0.62).clip(0.25),
+        "lip_lo": dice.wide(1.05 - 0.12 * m - 0.22 * old, 0.58).clip(0.3),
+        "bow": dice.wide(0.5, 0.5),
+        "lip_red": dice.wide(0.5 - 0.25 * m, 0.35).clip(0, 1),
+        "bend_nose": dice.wide(0.0, 0.045),
+        "bend_mouth": dice.wide(0.0, 0.055),
     }
 
 
@@ -127,10 +127,10 @@ def _surface(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Fl
     mole, mole2 = dice.yes(0.45), dice.yes(0.25)
     return {
         "freckles": np.where(freckled, dice.u(0.5, 1.0), 0).astype(np.float32),
-        "mole_x": dice.u(-0.5, 0.5),
+        "mole_x": _cheek(dice),
         "mole_y": dice.u(-0.85, -0.1),
         "mole_r": np.where(mole, dice.u(0.020, 0.034), 0).astype(np.float32),
-        "mole2_x": dice.u(-0.55, 0.55),
+        "mole2_x": _cheek(dice),
         "mole2_y": dice.u(-0.8, 0.35),
         "mole2_r": np.where(mole2, dice.u(0.018, 0.030), 0).astype(np.float32),
         "wrinkle": np.where(old > 0, dice.u(0.65, 1.0), (1 - child) * dice.u(0.0, 0.22)).astype(np.float32),
@@ -140,3 +140,8 @@ def _surface(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Fl
         "peak": dice.about(0.2, 0.5),
         "id_seed": np.floor(dice.u(0, 100_000)),
     }
+
+
+def _cheek(dice: _Dice) -> Floats:
+    """A place beside the nose, left or right: a mole on its ridge would read as a flaw of the picture."""
+    return np.where(dice.yes(0.5), dice.u(0.2, 0.52), dice.u(-0.52, -0.2)).astype(np.float32)

@@ -87,6 +87,10 @@ class _Dice:
         """A bump of half-width `spread` round `middle`: flatter than a normal, so that faces differ widely."""
         return (middle + spread * (0.65 * self.u(-1, 1) + 0.35 * self.u(-1, 1))).astype(np.float32)
 
+    def wide(self, middle: float | Floats, spread: float) -> Floats:
+        """Uniform within 1.2 spreads: features of a face lie apart as far as they can without leaving the family album."""
+        return (middle + 1.2 * spread * self.u(-1, 1)).astype(np.float32)
+
     def yes(self, chance: float | Floats) -> NDArray[np.bool_]:
         return np.asarray(self.u() < chance)
 

@@ -93,7 +93,8 @@ HD V3 backdrop(const Person& p, float x, float y) {
     default: {  // shelves of books
       float row = floorf(y / 0.52f), fy = fractf(y / 0.52f), fx = (x + hash1((int)row, 1, seed)) / 0.13f, i = floorf(fx), gx = fractf(fx);
       float h = 0.62f + 0.28f * hash1((int)i, (int)row, seed);
-      V3 spine = hue_colour(hash1((int)i, (int)row, seed + 3)) * hue_colour(0.05f + 0.2f * hash1((int)i, (int)row, seed + 5)) * 0.38f;
+      V3 spine = hue_colour(hash1((int)i, (int)row, seed + 3)) * hue_colour(0.05f + 0.2f * hash1((int)i, (int)row, seed + 5)) * 0.30f;
+      spine = mix(spine, v3(0.10f, 0.075f, 0.055f), 0.55f);
       spine = spine * (0.55f + 0.45f * sinf(3.14f * gx));
       V3 c = mix(spine, v3(0.035f, 0.02f, 0.012f), step01(h - soft, h + soft, fy));
       c = mix(c, v3(0.20f, 0.11f, 0.055f), step01(0.07f + 0.3f * soft, 0.05f, fy));

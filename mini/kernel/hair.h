@@ -19,7 +19,7 @@ HD float face_window(const Person& p, V3 q) {
   float w = 0.60f;
   if (p.bangs > 0.5f) {
     float sweep = p.part > 0.f ? -1.f : 1.f;
-    top = 0.700f + 0.10f * fabsf(p.part) * (sweep * q.x) * 2.f + 0.018f * locks(p, q);
+    top = 0.765f + 0.10f * fabsf(p.part) * (sweep * q.x) * 2.f + 0.018f * locks(p, q);
     w = 0.60f;
   }
   return egg(q, v3(0.f, -0.40f, 1.02f), v3(w, top, 0.84f));

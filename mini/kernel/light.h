@@ -31,11 +31,14 @@ HD float occlusion(const Scene& s, V3 w, V3 n) {
   return sat(1.f - 1.55f * sum);
 }
 
+// What the samples of one pixel share: shadow and occlusion change slowly and cost most.
+struct Air { int part; float depth, open, ao; };
+
 // Returns linear radiance; `shade` is the grey light alone, for the drawn looks.
-HD V3 light(const Scene& s, V3 w, V3 view, V3 n, const Coat& c, float* shade) {
+HD V3 light(const Scene& s, V3 w, V3 view, V3 n, const Coat& c, const Air& air, float* shade) {
   const Person& p = s.p;
   V3 key = v3(p.key_r, p.key_g, p.key_b), fill = v3(p.fill_r, p.fill_g, p.fill_b), rim = v3(p.rim_r, p.rim_g, p.rim_b);
-  float open = shadow(s, w, n), ao = occlusion(s, w, n);
+  float open = air.open, ao = air.ao;
   float nl = dot(n, s.key), wrap = 0.18f * c.soft + 0.25f * p.key_soft;
   V3 bleed = v3(wrap + 0.16f * c.soft, wrap + 0.03f * c.soft, wrap);  // red travels farthest in skin
   V3 diff = v3(sat((nl + bleed.x) / (1.f + bleed.x)), sat((nl + bleed.y) / (1.f + bleed.y)), sat((nl + bleed.z) / (1.f + bleed.z)));

@@ -14,6 +14,8 @@ struct Coat {
 HD V3 skin_colour(const Person& p) { return v3(p.skin_r, p.skin_g, p.skin_b); }
 HD V3 hair_colour(const Person& p) { return v3(p.hair_r, p.hair_g, p.hair_b); }
 
+HD float spot_at(float x, float y, float r) { return r > 0.f ? step01(r, r * 0.7f, len(x, y)) : 0.f; }
+
 HD void paint_eye(const Scene& s, V3 q, Coat& c) {
   const Person& p = s.p;
   float side = q.x > 0.f ? 1.f : -1.f;
@@ -64,7 +66,7 @@ HD void paint_skin(const Scene& s, V3 q, V3 b, Coat& c) {
           if (spot > 0.4f) c.part = FRECKLE;
         }
       }
-      float mole = step01(p.mole_r, p.mole_r * 0.7f, len(q.x - p.mole_x * p.face_w, q.y - p.mole_y)) + step01(p.mole2_r, p.mole2_r * 0.7f, len(q.x - p.mole2_x * p.face_w, q.y - p.mole2_y));
+      float mole = spot_at(q.x - p.mole_x * p.face_w, q.y - p.mole_y, p.mole_r) + spot_at(q.x - p.mole2_x * p.face_w, q.y - p.mole2_y, p.mole2_r);
       col = mix(col, tone * v3(0.22f, 0.15f, 0.12f), 0.9f * sat(mole));
       // Lips.
       float lips = lips_sdf(p, s.f, q), red = step01(0.012f, -0.004f, lips);

@@ -7,19 +7,31 @@
 
 const int CHANNELS = 10;
 
-HD bool march(const Scene& s, V3 from, V3 ray, Hit* hit, float* at) {
+// Depth at which something comes within a pixel of the middle ray, or a negative number: all samples start there.
+HD float approach(const Scene& s, V3 from, V3 ray, float width) {
   float t = s.p.camera_d - 1.9f, end = s.p.camera_d + 2.2f;
-  for (int i = 0; i < 72; ++i) {
+  for (int i = 0; i < 64; ++i) {
+    float d = nearest(s, from + ray * t).d;
+    if (d < width) return t;
+    t += fmaxf(d * 0.80f - 0.3f * width, 0.5f * width);
+    if (t > end) return -1.f;
+  }
+  return t;
+}
+
+HD bool march(const Scene& s, V3 from, V3 ray, float t, Hit* hit, float* at) {
+  float end = s.p.camera_d + 2.2f;
+  for (int i = 0; i < 28; ++i) {
     *hit = nearest(s, from + ray * t);
     if (hit->d < 0.0012f * s.p.frame_h + 0.0008f) { *at = t; return true; }
     t += hit->d * 0.80f;
     if (t > end) return false;
   }
   *at = t;
-  return hit->d < 0.02f;
+  return hit->d < 0.03f;
 }
 
-HD void sample(const Scene& s, float u, float v, float* out, int* part) {
+HD void sample(const Scene& s, float u, float v, float start, Air& air, float* out, int* part) {
   const Person& p = s.p;
   V3 target = s.aim + s.right * u + s.up * v;
   V3 ray = unit(target - s.eye);
@@ -28,12 +40,13 @@ HD void sample(const Scene& s, float u, float v, float* out, int* part) {
   V3 col, alb;
   float shade = 1.f, depth = 30.f;
   V3 n = v3(0.f, 0.f, 1.f);
-  if (march(s, s.eye, ray, &hit, &t)) {
+  if (start > 0.f && march(s, s.eye, ray, start, &hit, &t)) {
     V3 w = s.eye + ray * t;
     Coat coat;
     paint(s, w, hit.part, coat);
     n = normal_at(s, w);
-    col = light(s, w, -ray, n, coat, &shade);
+    if (air.part != hit.part || fabsf(air.depth - t) > 0.05f) air = {hit.part, t, shadow(s, w, n), occlusion(s, w, n)};
+    col = light(s, w, -ray, n, coat, air, &shade);
     alb = coat.colour;
     depth = p.camera_d - t;
     *part = coat.part;
@@ -50,12 +63,14 @@ HD void sample(const Scene& s, float u, float v, float* out, int* part) {
 HD void pixel(const Scene& s, int x, int y, int width, int height, float* out, uint8_t* part) {
   float sum[CHANNELS] = {0.f}, one[CHANNELS];
   int parts[4];
+  float scale = 2.f * s.p.frame_h / height, mu = (x + 0.5f - 0.5f * width) * scale, mv = (0.5f * height - y - 0.5f) * scale;
+  float start = approach(s, s.eye, unit(s.aim + s.right * mu + s.up * mv - s.eye), 0.8f * scale);
+  Air air = {-1, 0.f, 1.f, 1.f};
   for (int k = 0; k < 4; ++k) {  // rotated grid
     float dx = (k & 1) ? 0.375f : -0.125f, dy = (k & 2) ? 0.125f : -0.375f;
     if (k == 2 || k == 3) dx -= 0.25f;
     if (k & 1) dy += 0.25f;
-    float u = (x + 0.5f + dx - 0.5f * width) * (2.f * s.p.frame_h / height), v = (0.5f * height - y - 0.5f - dy) * (2.f * s.p.frame_h / height);
-    sample(s, u, v, one, &parts[k]);
+    sample(s, mu + dx * scale, mv - dy * scale, start, air, one, &parts[k]);
     for (int c = 0; c < CHANNELS; ++c) sum[c] += one[c];
   }
   for (int c = 0; c < CHANNELS; ++c) out[c] = sum[c] * 0.25f;

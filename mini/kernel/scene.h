@@ -57,7 +57,7 @@ HD void take(Hit& h, float d, int part) {
 }
 
 // Distance and part. Cheap bounds first: most points of a march lie far from most parts.
-HD Hit nearest(const Scene& s, V3 w) {
+HD_ONCE Hit nearest(const Scene& s, V3 w) {
   const Person& p = s.p;
   Hit h = {9.f, BACKGROUND};
   V3 q = to_head(s, w);
@@ -68,7 +68,7 @@ HD Hit nearest(const Scene& s, V3 w) {
   if (bound < 1.75f) {
     float head = skin_sdf(p, s.f, q);
     float hairy = p.beard > 1.5f ? beard_mask(p, s.f, q) * (p.beard > 3.5f ? 0.03f + 0.09f * p.beard_len : 0.03f) : 0.f;
-    if (hairy > 0.f) hairy *= 1.f + 0.35f * sinf(60.f * q.x + 3.f * sinf(20.f * q.y)) * sinf(35.f * q.y);
+    if (hairy > 0.f) hairy *= 1.f + 0.16f * sinf(48.f * q.x + 3.f * sinf(9.f * q.y)) * sinf(13.f * q.y + 4.f * q.x);
     skin = smin(neck, head - hairy, 0.12f);
     V3 a = v3(fabsf(q.x), q.y, q.z);
     take(h, ball(a, s.f.eye, p.eye_r), EYE);

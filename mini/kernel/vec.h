@@ -5,8 +5,10 @@
 #include <cstdint>
 #ifdef __CUDACC__
 #define HD __host__ __device__ inline
+#define HD_ONCE __host__ __device__ __noinline__  // called from many places: one copy keeps the kernel small
 #else
 #define HD inline
+#define HD_ONCE inline
 #endif
 
 struct V2 { float x, y; };
