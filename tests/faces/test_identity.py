@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portraitist.faces import Circle, Faces, calibrate, distance, distances, leave_one_out, mean
+from portraitist.faces import Circle, Faces, calibrate, distance, distances, grow, leave_one_out, mean
 from portraitist.images import read_picture, save_jpeg
 from tests.people import person
 
@@ -44,7 +44,17 @@ def test_leave_one_out_by_hand() -> None:
 
 def test_the_circle_holds_its_own_and_not_the_far() -> None:
     points = [np.array([0.0, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 1.0])]
-    circle = calibrate(points, margin=0.05)
+    circle = calibrate(points)
     assert all(circle.holds(point) for point in points)
     assert not circle.holds(np.array([3.0, 3.0]))
     assert Circle(np.zeros(2), 1.0).distance(np.array([0.0, 2.0])) == 2.0
+
+
+def test_strangers_do_not_hide_each_other() -> None:
+    random = np.random.default_rng(0)
+    own = [random.normal(0, 0.03, 128) for _ in range(5)]
+    strangers = [np.r_[0.8, np.zeros(127)] + random.normal(0, 0.03, 128) for _ in range(3)]
+    mixed = [strangers[0], *own, *strangers[1:]]
+    assert grow(mixed) == frozenset(range(1, 6))
+    assert grow(own) == frozenset(range(5))
+    assert grow(mixed, known=(0, 6)) == frozenset({0, 6, 7})

@@ -1,7 +1,17 @@
 """The embedded face stack: `Faces.load(folder)` once, then pass it along; nothing is kept at module level."""
 
 from portraitist.faces.detect import Detector, Face, Faces
-from portraitist.faces.identity import Circle, Recogniser, calibrate, distance, distances, leave_one_out, mean
+from portraitist.faces.identity import (
+    Circle,
+    Recogniser,
+    calibrate,
+    distance,
+    distances,
+    grow,
+    leave_one_out,
+    mean,
+    radius,
+)
 
 __all__ = [
     "Circle",
@@ -12,6 +22,8 @@ __all__ = [
     "calibrate",
     "distance",
     "distances",
+    "grow",
     "leave_one_out",
     "mean",
+    "radius",
 ]

@@ -17,6 +17,13 @@ from portraitist.faces.mesh import upright_matrix
 from portraitist.images import transform
 from portraitist.types import Box, Embedding, Picture, Size
 
+_MARGIN = 0.12
+"""How much farther than the farthest of the others a face may lie before it is somebody else's."""
+
+_FLOORS = {2: 0.62}
+_FLOOR = 0.5
+"""No radius is smaller than this; by the number of photos that it comes from."""
+
 _VIEW = 360
 _ROOM = 2.0
 
@@ -92,6 +99,37 @@ def leave_one_out(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(points - others, axis=-1), dtype=np.float64)
 
 
+def radius(embeddings: Sequence[Embedding]) -> float:
+    """How far from the mean of these photos of one person (two or more) a face may lie and still pass for the person.
+
+    The largest leave-one-out distance and a margin; with few photos their spread says little, so a floor stands in.
+    """
+    floor = _FLOORS.get(len(embeddings), _FLOOR)
+    return max(float(leave_one_out(embeddings).max()) + _MARGIN, floor)
+
+
+def grow(embeddings: Sequence[Embedding], known: Sequence[int] = ()) -> frozenset[int]:
+    """Which of the embeddings (three or more) show the person that most of them show.
+
+    Begins with `known`, or else with the half that lies nearest to the photo in the midst of all, and takes in the
+    nearest of the others as long as it lies within the radius. Several strangers do not hide each other, for they never
+    widen the radius.
+    """
+    apart = distances(embeddings)
+    middle = int(np.median(apart, axis=1).argmin())
+    own = list(known) or list(np.argsort(apart[middle], kind="stable")[: (len(embeddings) + 1) // 2])
+    left = [i for i in range(len(embeddings)) if i not in own]
+    while left:
+        members = [embeddings[i] for i in own]
+        centre = mean(members)
+        nearest = min(left, key=lambda i: distance(embeddings[i], centre))
+        if distance(embeddings[nearest], centre) > radius(members):
+            break
+        own.append(nearest)
+        left.remove(nearest)
+    return frozenset(int(i) for i in own)
+
+
 @dataclass(frozen=True)
 class Circle:
     """Where a person lies in the space: `centre` and the `radius` within which a face passes for this person."""
@@ -106,6 +144,6 @@ class Circle:
         return self.distance(embedding) <= self.radius
 
 
-def calibrate(embeddings: Sequence[Embedding], margin: float = 0.05) -> Circle:
-    """The circle of a person: the largest leave-one-out distance plus `margin`; needs at least two embeddings."""
-    return Circle(mean(embeddings), float(leave_one_out(embeddings).max()) + margin)
+def calibrate(embeddings: Sequence[Embedding]) -> Circle:
+    """The circle of a person from two or more embeddings."""
+    return Circle(mean(embeddings), radius(embeddings))

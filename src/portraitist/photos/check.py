@@ -9,21 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from portraitist.errors import PhotoTooLarge, UnreadablePhoto
-from portraitist.faces import Face, distance, leave_one_out, mean
+from portraitist.faces import Face, distance, grow, mean, radius
 from portraitist.images import read_picture, size_of
 from portraitist.photos import quality
 from portraitist.photos.intake import find_photos
 from portraitist.photos.quality import Limits
 from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
 from portraitist.types import Embedding, OnStep, Picture, Step, no_progress
-
-_MARGIN = 0.1
-"""How much farther than the farthest of the others a photo may lie before it shows somebody else."""
-
-_FLOORS = {2: 0.62, 3: 0.5}
-"""With few other photos their spread says little; nothing nearer than this is called another person. By how many."""
-
-_FLOOR = 0.45
 
 
 class FaceFinder(Protocol):
@@ -180,38 +172,30 @@ def _face_bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
 
 
 def _mark_others(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
-    """Take out the photo that lies farthest from the others while it lies outside what the others allow.
-
-    Photos of an earlier time weigh with the others and are never taken out.
-    """
+    """Mark those who are not the person that most photos show. Photos of an earlier time show the sitter for sure."""
     marked = list(photos)
+    group = [i for i, photo in enumerate(photos) if photo.accepted and photo.embedding is not None]
     fixed = _points(earlier)
-    while True:
-        group = [i for i, photo in enumerate(marked) if photo.accepted and photo.embedding is not None]
-        points = [*_points([marked[i] for i in group]), *fixed]
-        if not group or len(points) < 3:
-            return marked
-        far = leave_one_out(points)[: len(group)]
-        worst = int(far.argmax())
-        limit = _limit([point for i, point in enumerate(points) if i != worst])
-        if far[worst] <= limit:
-            return marked
-        index, value = group[worst], float(far[worst])
-        message = (
-            f"{marked[index].path.name} seems to show another person: "
-            f"{value:.2f} away from the other photos, which allow {limit:.2f}."
-        )
-        marked[index] = replace(
-            marked[index], reasons=(Reason("other_person", round(value, 3), round(limit, 3), message),)
-        )
+    points = [*_points([photos[i] for i in group]), *fixed]
+    if len(points) < 3:
+        return marked
+    own = grow(points, range(len(group), len(points)) if len(fixed) > 1 else ())
+    members = [points[i] for i in own]
+    limit = radius(members)
+    for place, index in enumerate(group):
+        if place not in own:
+            value = distance(points[place], mean(members))
+            message = (
+                f"{photos[index].path.name} seems to show another person: "
+                f"{value:.2f} away from the other photos, which allow {limit:.2f}."
+            )
+            reason = Reason("other_person", round(value, 3), round(limit, 3), message)
+            marked[index] = replace(photos[index], reasons=(reason,))
+    return marked
 
 
 def _points(photos: Sequence[CheckedPhoto]) -> list[Embedding]:
     return [photo.embedding for photo in photos if photo.embedding is not None]
-
-
-def _limit(others: Sequence[Embedding]) -> float:
-    return max(float(leave_one_out(others).max()) + _MARGIN, _FLOORS.get(len(others), _FLOOR))
 
 
 def _measure(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
