@@ -37,7 +37,8 @@ class TrainRequest(_Strict):
     """Everything that fixes a likeness, but for the photos' own bytes.
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
-    where a photo has several, as shares 0 … 1 of width and height.
+    where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos: tagger,
+    facts, none, or auto (see `captions.describe`).
     """
 
     sitter: str
@@ -50,6 +51,7 @@ class TrainRequest(_Strict):
     seed: int = 42
     face: tuple[float, float] | None = None
     keep_all: bool = False
+    captioner: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,11 @@ class TrainingReport(_Strict):
 
 @dataclass(frozen=True)
 class PortraitReport(_Strict):
-    """One portrait; `likeness` is its own score or None, `faces` how many the detector found."""
+    """One portrait; `likeness` is its own score or None, `faces` how many the detector found.
+
+    `distance` is how far its face is from the training photos (what the order of the portraits goes by), `photo` whether
+    its style is photo-like.
+    """
 
     file: str
     style: str | None
@@ -164,15 +170,25 @@ class PortraitReport(_Strict):
     seed: int
     likeness: float | None
     faces: int
+    distance: float | None = None
+    photo: bool = True
 
 
 @dataclass(frozen=True)
 class LikenessReport(_Strict):
-    """`score` 0 … 1, or None with the `reason`; `top1` 0 … 1 or None."""
+    """`score` (mean over the portraits in photo-like styles, at most 1) or None with the `reason`; `top1` 0 … 1 or None.
+
+    `painted` is the mean over the other styles; `words` is the prompt that stands for what words can say of the sitter,
+    `d_words` and `d_same` are the two ends of the scale, as distances.
+    """
 
     score: float | None = None
     reason: str | None = None
     top1: float | None = None
+    painted: float | None = None
+    words: str | None = None
+    d_words: float | None = None
+    d_same: float | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +204,7 @@ class BaseReport(_Strict):
 class Report(_Strict):
     """`report.json`: what a training or a demo did. Parts that did not happen are empty or None."""
 
+    sitter: str = ""
     photos: tuple[PhotoVerdict, ...] = ()
     held_out: tuple[str, ...] = ()
     captions: Mapping[str, str] = field(default_factory=dict)
