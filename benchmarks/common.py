@@ -1,0 +1,208 @@
+"""What benchmarks share: options, the machine in words, the table on paper and in JSON, pictures drawn elsewhere.
+
+A benchmark is run as `python benchmarks/<name>.py --out benchmarks/results/<name>.json`; it puts the checkout on the
+path first, because `mini` and the judge are no part of the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from portraitist import __version__
+
+if TYPE_CHECKING:
+    from portraitist.captions.tagger import Tagger
+    from portraitist.faces import Faces
+    from portraitist.families.base import Model
+    from portraitist.types import Picture
+
+PART = 14_000_000  # bytes of pictures in one file, so that every file can be sent
+Row = Mapping[str, Any]
+
+
+def options(text: str | None, *, count: int, of: str, seed: int) -> argparse.ArgumentParser:
+    """`--out --device --count --seed --base`; `of` says what `count` counts, `text` is the script's own description."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="where the table goes as JSON")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--count", type=int, default=count, help=f"number of {of} ({count})")
+    parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--base", type=Path, help="folder of a base in place of the embedded mini")
+    return parser
+
+
+def finish(name: str, given: argparse.Namespace, rows: Sequence[Row], machine: str, **more: object) -> None:
+    """Print the table and write it to `given.out`; `more` are further facts of the run (weights, counts)."""
+    print_table(rows)
+    if given.out is None:
+        return
+    document = {"name": name, "version": __version__, "machine": machine, "seed": given.seed, **more, "rows": [*rows]}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = given.out.with_suffix(".part")
+    temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(given.out)
+
+
+def bar(what: str, value: float | None, limit: float, unit: str = "", *, digits: int = 4, at_most: bool = False) -> Row:
+    """A row with a bar: what was measured, the limit, and whether it holds (not, if nothing could be measured)."""
+    kept = value is not None and (value <= limit if at_most else value >= limit)
+    shown = None if value is None else round(float(value), digits)
+    return {"what": what, "value": shown, "unit": unit, "bar": limit, "kept": bool(kept)}
+
+
+def note(what: str, value: float | int | str | None, unit: str = "", *, digits: int = 4) -> Row:
+    """A row without a bar."""
+    shown = round(float(value), digits) if isinstance(value, float | np.floating) else value
+    return {"what": what, "value": shown, "unit": unit, "bar": None, "kept": None}
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """One line a row; columns are the rows' keys."""
+    rows = [{key: words(value) for key, value in row.items()} for row in rows]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    wide = {key: max(len(key), *(len(row.get(key, "")) for row in rows)) for key in keys} if rows else {}
+    for row in [{key: key for key in keys}, *rows]:
+        print("  ".join(row.get(key, "").ljust(wide[key]) for key in keys).rstrip())
+
+
+def words(value: object) -> str:
+    """A cell of a printed table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def describe_machine(device: str = "cpu") -> str:
+    """Processor or GPU, threads and torch, in words."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def device_name(wanted: str) -> str:
+    """cpu or cuda: what `auto` stands for here."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+def load_faces() -> Faces:
+    """The embedded face stack. Raises MissingModel with the command that fetches it."""
+    from portraitist.faces import Faces
+    from portraitist.settings import load_settings
+
+    return Faces.load(load_settings().models_folder / "faces")
+
+
+def base_folder(folder: Path | None = None) -> Path:
+    """`folder`, or where the embedded base lies. Raises MissingModel."""
+    from portraitist.recipes import Base, find
+    from portraitist.weights import resolve
+
+    return folder or resolve(find(Base, "mini").source)
+
+
+def load_base(device: str, folder: Path | None = None) -> Model:
+    """The embedded base, or another of its family in `folder`."""
+    from dataclasses import replace
+
+    from portraitist import families
+    from portraitist.devices import choose_device
+    from portraitist.recipes import Base, find
+
+    base = find(Base, "mini")
+    if folder is not None:
+        base = replace(base, version=folder.name, sha256={})
+    return families.load(base_folder(folder), base, choose_device(device))
+
+
+def load_tagger(device: str, folder: Path | None = None) -> Tagger:
+    """The tagger beside the base."""
+    from portraitist.captions.tagger import Tagger
+
+    return Tagger.load(base_folder(folder) / "tagger", device)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures with arrays of the same length (`columns`) and facts of the run that drew them (`facts`)."""
+
+    pictures: tuple[Picture, ...]
+    columns: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def save_pictures(drawn: Pictures, path: Path) -> list[Path]:
+    """Write as JPEGs of quality 95 into `path` and, where it grows too large, into `<name>-1.npz`, `-2` … beside it."""
+    blobs = [_jpeg(picture) for picture in drawn.pictures]
+    parts: list[list[int]] = [[]]
+    for i, blob in enumerate(blobs):
+        if parts[-1] and sum(len(blobs[k]) for k in parts[-1]) + len(blob) > PART:
+            parts.append([])
+        parts[-1].append(i)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f"{path.stem}-[0-9]*{path.suffix}"):
+        old.unlink()
+    written = []
+    for number, part in enumerate(parts):
+        ends = np.cumsum([len(blobs[i]) for i in part])
+        data = np.frombuffer(b"".join(blobs[i] for i in part), np.uint8)
+        columns = {f"column_{name}": values[part] for name, values in drawn.columns.items()}
+        written.append(_part_path(path, number))
+        np.savez(written[-1], jpeg=data, ends=ends, facts=np.array(json.dumps(dict(drawn.facts))), **columns)
+    return written
+
+
+def load_pictures(path: Path) -> Pictures:
+    """Read what `save_pictures` wrote, all its parts. Raises FileNotFoundError."""
+    pictures: list[Picture] = []
+    columns: dict[str, list[np.ndarray]] = {}
+    facts: dict[str, Any] = {}
+    number = 0
+    while number == 0 or _part_path(path, number).exists():
+        with np.load(_part_path(path, number), allow_pickle=False) as held:
+            data, ends = held["jpeg"].tobytes(), [0, *held["ends"].tolist()]
+            pictures += [_decode(data[a:b]) for a, b in itertools.pairwise(ends)]
+            facts = json.loads(str(held["facts"]))
+            for key in held.files:
+                if key.startswith("column_"):
+                    columns.setdefault(key.removeprefix("column_"), []).append(held[key])
+        number += 1
+    return Pictures(tuple(pictures), {name: np.concatenate(parts) for name, parts in columns.items()}, facts)
+
+
+def _part_path(path: Path, number: int) -> Path:
+    return path if number == 0 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _jpeg(picture: Picture) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def _decode(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        return np.asarray(image.convert("RGB"))
