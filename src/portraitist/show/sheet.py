@@ -112,9 +112,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _write(
-    pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, colour: str, width: int
-) -> None:
+def _write(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, colour: str, width: int) -> None:
     """One line of text, cut with an ellipsis where it is longer than `width` pixels."""
     font = _font(size)
     if pen.textlength(text, font=font) > width:

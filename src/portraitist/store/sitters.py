@@ -5,10 +5,9 @@
         photos/          the bytes that the user gave, untouched
         set/             crops and metadata.jsonl (a Hugging Face imagefolder)
         training/        checkpoints; gone when the training is done
-        likeness/        <name>.safetensors, <name>.json, <name>.png
         faces.json       embeddings of the photos, and what the score is measured against
-        portraits/       what `portrait` makes when it is given no folder
-        report.json
+        <name>.safetensors, <name>.json, <name>.png      the likeness, its sidecar, its preview
+        portraits/, contact.jpg, index.html, report.json what `--out` would hold too
 
 Knows files and names. Knows no rules, no pictures' contents and no models. `delete` leaves nothing behind.
 """
@@ -21,6 +20,7 @@ import shutil
 import unicodedata
 import uuid
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from portraitist.errors import BadFile, BadRequest, UnknownName
-from portraitist.files import make_folder, replacing, write_error, write_text
+from portraitist.files import make_folder, replacing, write_bytes, write_error, write_text
 
 NAME = re.compile(r"[\w][\w .-]{0,63}", re.UNICODE)
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for devices
@@ -45,6 +45,7 @@ class SitterRecord(BaseModel):
     trigger: str
     class_word: str
     base: str = ""
+    recipe: str | None = None
     created: str
     photos: int = 0
 
@@ -74,7 +75,7 @@ class SitterFolder:
 
     @property
     def likeness(self) -> Path:
-        return self.root / "likeness" / f"{self.name}.safetensors"
+        return self.root / f"{self.name}.safetensors"
 
     @property
     def faces(self) -> Path:
@@ -142,6 +143,17 @@ class SitterStore:
         except (ValidationError, UnicodeDecodeError) as error:
             raise BadFile(f"{folder.record} is damaged.", hint="Restore it from an export, or train again.") from error
 
+    def keep_photos(self, folder: SitterFolder, photos: Sequence[Path]) -> None:
+        """Copy the photos' bytes into the sitter's folder, in place of older ones; photos from there stay."""
+        make_folder(folder.photos)
+        wanted = {folder.photos / _numbered(number, path): path for number, path in enumerate(photos, 1)}
+        copies = {target: path.read_bytes() for target, path in wanted.items()}
+        for old in folder.photos.iterdir():
+            if old not in copies:
+                old.unlink()
+        for target, data in copies.items():
+            write_bytes(target, data)
+
     def report(self, name: str) -> dict[str, Any] | None:
         """The stored `report.json` of a sitter, or None when it was never finished."""
         _, folder = self.load(name)
@@ -175,6 +187,10 @@ class SitterStore:
             for path in sorted(p for p in folder.root.rglob("*") if p.is_file()):
                 archive.write(path, Path(folder.name) / path.relative_to(folder.root))
         return file
+
+
+def _numbered(number: int, path: Path) -> str:
+    return f"{number:02d}-{re.sub(r'^[0-9]{2}-', '', path.name)}"
 
 
 def _size(root: Path) -> int:

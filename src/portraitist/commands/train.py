@@ -1,0 +1,138 @@
+"""`portraitist train`: photos in, a likeness, portraits and a report out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portraitist.commands import common
+from portraitist.commands.check import Face, KeepAll, Kind, need_person, parse_point
+from portraitist.errors import BadRequest
+
+if TYPE_CHECKING:
+    from portraitist.requests import Report, TrainRequest
+
+CLASS_WORDS = ("woman", "man", "girl", "boy", "person")
+
+Photos = Annotated[
+    list[Path] | None, typer.Argument(help="Photos, or folders of photos, of one person.", show_default=False)
+]
+Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for portraits, page and likeness, or a .safetensors file.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train")(train)
+
+
+def train(
+    context: typer.Context,
+    sitter: Sitter,
+    photos: Photos = None,
+    base: Annotated[str, typer.Option("--base", help="The base to train on.")] = "mini",
+    recipe: Annotated[str | None, typer.Option("--recipe", help="The base's own unless given.")] = None,
+    trigger: Annotated[str, typer.Option("--trigger", help="The word that will call the sitter.")] = "ohwx",
+    class_word: Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person.")] = "person",
+    kind: Kind = "person",
+    face: Face = None,
+    keep_all: KeepAll = False,
+    captioner: Annotated[
+        str, typer.Option("--captioner", help="Who describes the photos: auto, tagger, facts or none.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
+    portraits: Annotated[
+        int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
+    ] = 1,
+    resume: Resume = False,
+    out: Out = None,
+    as_json: common.Json = False,
+) -> None:
+    """Learn a sitter from photos: check, crop, caption, train, and show portraits in all styles."""
+    from portraitist.requests import TrainRequest
+
+    need_person(kind)
+    settings = common.settings_of(context)
+    point = parse_point(face)
+    if point is not None and max(point) > 1:
+        raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
+    request = TrainRequest(
+        sitter=_name(sitter),
+        photos=tuple(str(path) for path in photos or _kept(sitter, resume, settings.home)),
+        base=base,
+        recipe=recipe,
+        trigger=_trigger(trigger),
+        class_word=_class(class_word),
+        seed=seed,
+        face=point,
+        keep_all=keep_all,
+        captioner=captioner,
+    )
+    run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
+
+
+def run(
+    request: "TrainRequest",
+    context: typer.Context,
+    *,
+    resume: bool,
+    per_style: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Train and answer; shared with `demo`."""
+    from portraitist.pipeline import export_likeness, train_sitter
+
+    settings = common.settings_of(context)
+    faces = common.load_faces(settings)
+    file = out if out is not None and out.suffix == ".safetensors" else None
+    folder = None if file is not None else out
+    with common.progress() as on_step:
+        report = train_sitter(request, settings, faces, resume=resume, per_style=per_style, out=folder, on_step=on_step)
+    place = folder if folder is not None else settings.home / "sitters" / request.sitter
+    if file is not None:
+        export_likeness(request.sitter, settings, file)
+    common.answer(report, words_of(report, file or place), as_json)
+
+
+def words_of(report: "Report", place: Path) -> str:
+    """The report for people."""
+    found = report.likeness
+    lines = [f"{report.sitter}: {len(report.captions)} photos learned in {report.seconds.get('total', 0):.0f} s."]
+    if found.score is not None:
+        lines.append(f"Likeness {found.score:.2f} on photos that training never saw (0 = words, 1 = a photo).")
+    else:
+        lines.append(f"Likeness not measured. {found.reason or ''}".strip())
+    lines.append(f"See {place / 'index.html'}" if place.suffix != ".safetensors" else f"Likeness: {place}")
+    return "\n".join(lines)
+
+
+def _kept(sitter: str, resume: bool, home: Path) -> tuple[Path, ...]:
+    """The photos that an earlier training of the sitter kept."""
+    from portraitist.store.sitters import SitterStore
+
+    if not resume:
+        raise BadRequest("No photos are given.", hint="portraitist train PHOTOS --sitter NAME", code="no_photos")
+    _, folder = SitterStore(home).load(sitter)
+    return (folder.photos,)
+
+
+def _name(sitter: str) -> str:
+    from portraitist.store.sitters import check_name
+
+    return check_name(sitter)
+
+
+def _trigger(word: str) -> str:
+    clean = word.strip()
+    if not clean or len(clean.split()) != 1 or "," in clean or len(clean) > 32:
+        raise BadRequest(f"--trigger {word!r} is not one word.", hint="Use a short rare word, such as ohwx.")
+    return clean
+
+
+def _class(word: str) -> str:
+    if word not in CLASS_WORDS:
+        raise BadRequest(f"--class {word!r} is not known.", hint=f"Use one of {', '.join(CLASS_WORDS)}.")
+    return word

@@ -1,0 +1,121 @@
+"""Looks at made pictures: how many faces, how far from the photos, what score. Marks; chooses nothing.
+
+The scale of a sitter is kept as JSON (`FaceRecord`), so that portraits made later are marked on the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from portraitist import ranking
+from portraitist.errors import BadFile, InputError
+from portraitist.faces import Face
+from portraitist.families.base import Model
+from portraitist.files import write_text
+from portraitist.generation.generate import generate
+from portraitist.generation.styled import with_style
+from portraitist.recipes import Style
+from portraitist.requests import PortraitRequest, from_json, to_json
+from portraitist.types import Embedding, OnStep, Picture, Seed, Step, derive_seed, no_progress
+
+
+class FaceReader(Protocol):
+    """What is needed of the face stack."""
+
+    def detect(self, picture: Picture) -> list[Face]: ...
+
+    def embed(self, picture: Picture, face: Face) -> Embedding: ...
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in a made picture. `face` is None unless there is exactly one."""
+
+    faces: int
+    face: Embedding | None
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """What later portraits of a sitter are compared with: embeddings of the photos, and the ends of the scale.
+
+    `reason` says why there is no scale. `words` is the subject that stood for what words can say.
+    """
+
+    recogniser: str
+    training: tuple[tuple[float, ...], ...]
+    held_out: tuple[tuple[float, ...], ...] = ()
+    d_same: float | None = None
+    d_words: float | None = None
+    words: str | None = None
+    reason: str | None = None
+
+    @property
+    def scale(self) -> ranking.Scale | None:
+        """The scale of the likeness score, or None."""
+        if self.d_same is None or self.d_words is None:
+            return None
+        return ranking.Scale(np.array(self.held_out, dtype=np.float64), self.d_same, self.d_words)
+
+    def distance(self, face: Embedding) -> float:
+        """Mean distance of a face to the training photos."""
+        return ranking.distance_to(face, [np.array(photo) for photo in self.training])
+
+
+def look(picture: Picture, faces: FaceReader) -> Look:
+    """Count the faces of a picture and embed the one, if it is one."""
+    found = faces.detect(picture)
+    return Look(len(found), faces.embed(picture, found[0]) if len(found) == 1 else None)
+
+
+def words_faces(
+    subject: str, styles: Sequence[Style], model: Model, faces: FaceReader, seed: Seed, on_step: OnStep = no_progress
+) -> list[Embedding | None]:
+    """The faces of 32 pictures that the untrained base makes of `subject` (words, no trigger), in turn in `styles`."""
+    found: list[Embedding | None] = []
+    for number, style in enumerate(islice(cycle(styles), ranking.WORDS)):
+        on_step(Step("score", number, ranking.WORDS, "what words can say"))
+        asked = PortraitRequest(sitter="", style=style.name, seed=derive_seed(seed, "words", number) % 2**32)
+        request = with_style(asked, style, subject, model.base)
+        found += [look(portrait.pixels, faces).face for portrait in generate(request, model)]
+    on_step(Step("score", ranking.WORDS, ranking.WORDS))
+    return found
+
+
+def make_record(
+    recogniser: str,
+    training: Sequence[Embedding],
+    held_out: Sequence[Embedding],
+    words: Sequence[Embedding | None] = (),
+    subject: str | None = None,
+) -> FaceRecord:
+    """The record of a sitter, with the scale where it is defined and the reason where it is not."""
+    record = FaceRecord(recogniser, _plain(training), _plain(held_out), words=subject)
+    try:
+        scale = ranking.make_scale(held_out, training, [face for face in words if face is not None])
+    except ranking.NoScale as error:
+        return replace(record, reason=error.message)
+    return replace(record, d_same=scale.d_same, d_words=scale.d_words)
+
+
+def _plain(faces: Sequence[Embedding]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(value) for value in face) for face in faces)
+
+
+def write_record(path: Path, record: FaceRecord) -> Path:
+    """Write the record; these numbers are biometric and stay in the sitter's own folder."""
+    return write_text(path, to_json(record) + "\n")
+
+
+def read_record(path: Path) -> FaceRecord:
+    """Read a record. Raises BadFile when it is missing or damaged."""
+    try:
+        return from_json(FaceRecord, path.read_bytes())
+    except (OSError, InputError) as error:
+        raise BadFile(f"{path} is missing or damaged.", hint="Train the sitter again.") from error

@@ -1,0 +1,337 @@
+"""The way of a photo through the house: check, crops, captions, training, scale, portraits, rank, report.
+
+Knows the order of the stages and the folder of the sitter. Each stage is a function of another room.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from portraitist import families, measure, ranking
+from portraitist.captions import tags
+from portraitist.captions.dataset import write_set
+from portraitist.captions.tagger import Tagger
+from portraitist.devices import choose_device
+from portraitist.faces import Faces
+from portraitist.families.base import Model
+from portraitist.files import make_folder, replacing
+from portraitist.generation.styled import with_style
+from portraitist.images import read_picture, read_request
+from portraitist.lora.metadata import write_sidecar
+from portraitist.photos import PhotoCheck, face_crop
+from portraitist.preparing import Prepared, check, prepare
+from portraitist.recipes import Base, Recipe, Style, find, names
+from portraitist.requests import (
+    BaseReport,
+    LikenessReport,
+    PortraitReport,
+    PortraitRequest,
+    Report,
+    TrainingReport,
+    TrainRequest,
+    from_data,
+)
+from portraitist.requests import Checkpoint as CheckpointReport
+from portraitist.settings import Settings
+from portraitist.show.results import Shown, versions, write_results
+from portraitist.sitting import Made, check_again, make, make_styled, sit
+from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
+from portraitist.training.job import TrainingJob, TrainingPicture, TrainingResult
+from portraitist.training.train import train
+from portraitist.types import OnStep, Picture, Size, no_progress
+from portraitist.weights import resolve, sha256_of
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 2)
+
+    def done(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(time.monotonic() - self.begun, 2)}
+
+
+def train_sitter(
+    request: TrainRequest,
+    settings: Settings,
+    faces: Faces,
+    *,
+    resume: bool = False,
+    per_style: int = 1,
+    out: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> Report:
+    """Learn a sitter from photos and show what was learned: a likeness, portraits in all styles, a report.
+
+    Everything goes into the sitter's folder; with `out` (a folder) the results are copied there too. `per_style` 0
+    makes no portraits and measures no score. Raises TooFewPhotos, BadRequest, UnknownName, a ModelError or a
+    ResourceError; Cancelled leaves a state that `resume` goes on from.
+    """
+    watch = Stopwatch()
+    base, recipe = _plan(request, settings)
+    store = SitterStore(settings.home)
+    folder = store.folder(request.sitter)
+    if out is not None:
+        make_folder(out)
+    with watch.stage("check"):
+        checked = check(request, settings, faces, on_step)
+    with watch.stage("load"):
+        model = load_base(base, settings)
+        tagger = load_tagger(base)
+    with watch.stage("captions"):
+        prepared = prepare(request, checked, base, recipe, tagger)
+        folder = _keep(request, store, prepared)
+    with watch.stage("train"):
+        result = train(_job(request, recipe, prepared, folder, resume), model, on_step)
+        _finish_likeness(request, recipe, result, folder)
+    with watch.stage("score"):
+        styles = styles_of(settings, base)
+        record = _record(request, prepared, model, faces, styles, on_step if per_style else None)
+        measure.write_record(folder.faces, record)
+    with watch.stage("portraits"):
+        sitting = sit(folder, store.load(folder.name)[0], model, record)
+        made = make_styled(sitting, model, recipe, styles, per_style, request, faces, on_step)
+    report = _report(request, checked, prepared, result, made, record, base, watch)
+    shown = Shown(_photo_pictures(prepared), tuple(one.pixels for one in made))
+    write_results(folder.root, report, shown, best=_best(made))
+    if out is not None:
+        copy_results(folder, report, out)
+    shutil.rmtree(folder.training, ignore_errors=True)
+    return report
+
+
+def _plan(request: TrainRequest, settings: Settings) -> tuple[Base, Recipe]:
+    extra = library_folders(settings)
+    base = find(Base, request.base, extra)
+    return base, find(Recipe, request.recipe or base.recipe, extra)
+
+
+def library_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where a user's own bases, recipes and styles are."""
+    return (settings.home / "library",)
+
+
+def load_base(base: Base, settings: Settings) -> Model:
+    """The base's networks on the device of the settings."""
+    return families.load(resolve(base.source), base, choose_device(settings.device))
+
+
+def load_tagger(base: Base) -> Tagger | None:
+    """The tagger beside a base, or None."""
+    folder = resolve(base.source) / "tagger"
+    return Tagger.load(folder) if folder.is_dir() else None
+
+
+def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
+    """All styles that are meant for `base`, the photo-like ones first."""
+    extra = library_folders(settings)
+    found = [find(Style, name, extra) for name in names(Style, extra)]
+    meant = [style for style in found if not style.bases or base.name in style.bases]
+    return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))
+
+
+def _keep(request: TrainRequest, store: SitterStore, prepared: Prepared) -> SitterFolder:
+    """Put the accepted photos, the training set and the record of the sitter into its folder."""
+    record = SitterRecord(
+        name=request.sitter,
+        kind=request.kind,
+        trigger=request.trigger,
+        class_word=request.class_word,
+        base=request.base,
+        recipe=request.recipe,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        photos=len(prepared.training) + len(prepared.held_out),
+    )
+    folder = store.create(record)
+    store.keep_photos(folder, [photo.path for photo in (*prepared.training, *prepared.held_out)])
+    write_set(folder.set, prepared.set)
+    return folder
+
+
+def _job(request: TrainRequest, recipe: Recipe, prepared: Prepared, folder: SitterFolder, resume: bool) -> TrainingJob:
+    pictures = tuple(
+        TrainingPicture(photo.name, photo.crops[0], photo.caption, others=photo.crops[1:]) for photo in prepared.set
+    )
+    return TrainingJob(
+        folder.name, pictures, recipe, request.trigger, request.class_word, folder.training, request.seed, resume
+    )
+
+
+def _finish_likeness(request: TrainRequest, recipe: Recipe, result: TrainingResult, folder: SitterFolder) -> None:
+    with replacing(folder.likeness) as part:
+        shutil.copyfile(result.likeness, part)
+    phrase = tags.subject(request.trigger, request.class_word)
+    write_sidecar(folder.likeness, title=f"Likeness of {folder.name}", phrase=phrase, strength=recipe.strength)
+
+
+def _record(
+    request: TrainRequest,
+    prepared: Prepared,
+    model: Model,
+    faces: Faces,
+    styles: Sequence[Style],
+    on_step: OnStep | None,
+) -> measure.FaceRecord:
+    """The faces of the photos and, where photos were held out, the scale of the score; without `on_step` no scale."""
+    training = [photo.embedding for photo in prepared.training if photo.embedding is not None]
+    held_out = [photo.embedding for photo in prepared.held_out if photo.embedding is not None]
+    subject = tags.words_prompt(prepared.identity, (), request.class_word, tags.load_rules())
+    name = faces.recogniser.name
+    if not held_out or on_step is None:
+        return measure.make_record(name, training, held_out)
+    photo_like = [style for style in styles if style.photo]
+    words = measure.words_faces(subject, photo_like, model, faces, request.seed, on_step)
+    return measure.make_record(name, training, held_out, words, subject)
+
+
+def _report(
+    request: TrainRequest,
+    checked: PhotoCheck,
+    prepared: Prepared,
+    result: TrainingResult,
+    made: Sequence[Made],
+    record: measure.FaceRecord,
+    base: Base,
+    watch: Stopwatch,
+) -> Report:
+    points = tuple(
+        CheckpointReport(point.step, point.loss, chosen=point.file == result.likeness) for point in result.checkpoints
+    )
+    return Report(
+        sitter=request.sitter,
+        photos=checked.report.photos,
+        held_out=tuple(photo.path.name for photo in prepared.held_out),
+        captions={photo.name: photo.caption for photo in prepared.set},
+        training=TrainingReport(round(result.seconds, 2), result.steps, result.visits, result.loss, points),
+        portraits=tuple(one.report for one in made),
+        likeness=likeness_report(made, record),
+        seconds=watch.done(),
+        base=BaseReport(base.name, base.version, base_sha256(base)),
+        versions={**versions(), "captioner": prepared.captioner},
+        warnings=checked.warnings,
+    )
+
+
+def base_sha256(base: Base) -> str | None:
+    """The pin of the denoiser's weights, or their sha256 where the base is not pinned."""
+    for name, pin in base.sha256.items():
+        if name.startswith("unet/") and name.endswith(".safetensors"):
+            return pin
+    files = sorted((resolve(base.source) / "unet").glob("*.safetensors"))
+    return sha256_of(files[0]) if files else None
+
+
+def likeness_report(made: Sequence[Made], record: measure.FaceRecord) -> LikenessReport:
+    """The mean scores of the portraits, photo-like and painted, or the reason why there are none."""
+    scale = record.scale
+    if scale is None or not made:
+        reason = record.reason if scale is None else "No portraits were made."
+        return LikenessReport(None, reason, words=record.words)
+
+    def mean(photo: bool) -> float | None:
+        faces = [one.face for one in made if one.report.photo == photo]
+        return round(ranking.mean_score(scale, faces), 4) if faces else None
+
+    return LikenessReport(
+        mean(True), None, painted=mean(False), words=record.words,
+        d_words=round(scale.d_words, 4), d_same=round(scale.d_same, 4),
+    )  # fmt: skip
+
+
+def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
+    """(file name, calm crop, held out) of every accepted photo, the training photos first."""
+    shown = [(photo.name, photo.crops[0], False) for photo in prepared.set]
+    for photo in prepared.held_out:
+        if photo.face is not None:
+            crop = face_crop(read_picture(photo.path), photo.face, Size(256, 256)).picture
+            shown.append((photo.path.name, crop, True))
+    return tuple(shown)
+
+
+def _best(made: Sequence[Made]) -> str | None:
+    first = next((one.report for one in made if one.report.photo), None)
+    return first.file if first is not None else None
+
+
+def copy_results(folder: SitterFolder, report: Report, out: Path) -> None:
+    """Copy what is meant for people from the sitter's folder to `out`, each file whole."""
+    names_ = [
+        "contact.jpg",
+        "index.html",
+        "report.json",
+        *(f"{folder.name}{end}" for end in (".safetensors", ".json", ".png")),
+    ]
+    for name in (*names_, *(portrait.file for portrait in report.portraits)):
+        if (folder.root / name).is_file():
+            with replacing(out / name) as part:
+                shutil.copyfile(folder.root / name, part)
+
+
+def portrait_sitter(
+    request: PortraitRequest,
+    settings: Settings,
+    faces: Faces,
+    *,
+    out: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> tuple[Path, tuple[PortraitReport, ...]]:
+    """Make the request's portraits: the folder they lie in, and their reports, in the order of their seeds.
+
+    A request without style and prompt gets the style `studio`. Raises UnknownName for a sitter or style, MissingModel
+    for a sitter that was not trained.
+    """
+    record, folder = SitterStore(settings.home).load(request.sitter)
+    extra = library_folders(settings)
+    name = request.style or ("studio" if request.prompt is None else None)
+    style = find(Style, name, extra) if name is not None else None
+    root = make_folder(out if out is not None else folder.portraits)
+    base = find(Base, record.base, extra)
+    model = load_base(base, settings)
+    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    asked = replace(request, sitter=folder.name, style=name, base=record.base)
+    filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
+    made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
+    return root, tuple(one.report for one in made)
+
+
+def portrait_again(
+    file: Path, settings: Settings, faces: Faces, *, out: Path | None = None, on_step: OnStep = no_progress
+) -> tuple[Path, tuple[PortraitReport, ...]]:
+    """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
+
+    Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
+    """
+    request = from_data(PortraitRequest, read_request(file))
+    record, folder = SitterStore(settings.home).load(request.sitter)
+    base = find(Base, record.base, library_folders(settings))
+    root = make_folder(out if out is not None else folder.portraits)
+    model = load_base(base, settings)
+    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    check_again(request, sitting, model)
+    made = make(request, sitting, model, faces, root, on_step=on_step)
+    return root, tuple(one.report for one in made)
+
+
+def export_likeness(name: str, settings: Settings, file: Path) -> Path:
+    """Copy a sitter's likeness to `file`, with its sidecar and preview beside it under the same name."""
+    _, folder = SitterStore(settings.home).load(name)
+    for end in (".json", ".png", ".safetensors"):
+        source = folder.likeness.with_suffix(end)
+        if source.is_file():
+            with replacing(file.with_suffix(end)) as part:
+                shutil.copyfile(source, part)
+    return file

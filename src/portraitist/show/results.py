@@ -1,0 +1,87 @@
+"""Writes what people look at: `report.json`, `contact.jpg`, `index.html` and the likeness's preview."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from portraitist import __version__
+from portraitist.files import replacing, write_text
+from portraitist.images import save_jpeg
+from portraitist.recipes import Style, find, names
+from portraitist.requests import PortraitReport, Report, to_json
+from portraitist.show.page import draw_page
+from portraitist.show.sheet import Frame, Sheet, draw_sheet
+from portraitist.types import Picture
+
+FOOTER = (
+    "Made by a computer from photos of the sitter. Score: 0 = no nearer than words, 1 = as near as an unseen photo."
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The pictures of a report: photos as (file name, picture, held out), portraits in the report's order."""
+
+    photos: tuple[tuple[str, Picture, bool], ...]
+    portraits: tuple[Picture, ...]
+
+
+def write_results(root: Path, report: Report, shown: Shown, *, best: str | None) -> None:
+    """Write the files into `root`, where the report's portraits lie already; `report.json` comes last.
+
+    `best` is the portrait (its file in the report) that becomes the preview. Raises Unwritable or DiskFull.
+    """
+    titles = style_titles()
+    save_jpeg(root / "contact.jpg", draw_sheet(_sheet(report, shown, titles)))
+    if best is not None:
+        with replacing(root / f"{report.sitter}.png") as part:
+            shutil.copyfile(root / best, part)
+    write_text(root / "index.html", draw_page(report, shown.photos, titles))
+    write_text(root / "report.json", to_json(report, indent=2) + "\n")
+
+
+def style_titles() -> dict[str, str]:
+    """Name → title of the library's styles."""
+    return {name: find(Style, name).title or name for name in names(Style)}
+
+
+def versions() -> dict[str, str]:
+    """What the results were made with."""
+    packages = ("torch", "diffusers", "transformers", "peft")
+    return {"portraitist": __version__, "python": platform.python_version()} | {
+        name: metadata.version(name) for name in packages
+    }
+
+
+def summary(report: Report) -> str:
+    """`8 photos, 2 of them held out · 16 portraits · likeness 0.63 · mini-1`."""
+    accepted = sum(photo.verdict == "accepted" for photo in report.photos)
+    photos = f"{accepted} photos" + (f", {len(report.held_out)} of them held out" if report.held_out else "")
+    score = report.likeness.score
+    parts = [photos, f"{len(report.portraits)} portraits"]
+    parts += [f"likeness {score:.2f}" if score is not None else "likeness not measured"]
+    return " · ".join([*parts, report.base.version] if report.base else parts)
+
+
+def label(portrait: PortraitReport) -> str:
+    """The number under a portrait: its score, or without one its distance to the photos."""
+    if portrait.faces != 1:
+        return "no face" if portrait.faces == 0 else f"{portrait.faces} faces"
+    if portrait.likeness is not None:
+        return f"{portrait.likeness:.2f}"
+    return f"distance {portrait.distance:.2f}" if portrait.distance is not None else ""
+
+
+def _sheet(report: Report, shown: Shown, titles: dict[str, str]) -> Sheet:
+    photos = [Frame(picture, name, "unseen" if held_out else "") for name, picture, held_out in shown.photos]
+    return Sheet(report.sitter, summary(report), tuple(photos), _portraits(report, shown.portraits, titles), FOOTER)
+
+
+def _portraits(report: Report, pictures: Sequence[Picture], titles: dict[str, str]) -> tuple[Frame, ...]:
+    pairs = zip(report.portraits, pictures, strict=True)
+    return tuple(Frame(pixels, titles.get(one.style or "", one.style or "prompt"), label(one)) for one, pixels in pairs)

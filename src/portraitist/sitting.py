@@ -1,0 +1,151 @@
+"""Portraits of a trained sitter: requests in, marked and ranked files out.
+
+Knows the sitter's folder, styles and seeds. Knows no training.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portraitist import measure, ranking
+from portraitist.captions.tags import subject
+from portraitist.errors import BadFile, MissingModel, UnfitModel
+from portraitist.families.base import Model
+from portraitist.generation.generate import generate
+from portraitist.generation.portrait import Portrait
+from portraitist.generation.styled import with_style
+from portraitist.images import save_png
+from portraitist.lora.formats import Lora, read
+from portraitist.recipes import Recipe, Style
+from portraitist.requests import PortraitReport, PortraitRequest, TrainRequest
+from portraitist.store.sitters import SitterFolder, SitterRecord
+from portraitist.types import Embedding, OnStep, Picture, Step, derive_seed, no_progress
+from portraitist.weights import sha256_of
+
+
+@dataclass(frozen=True)
+class Made:
+    """A portrait that was written: its report, its pixels and its face."""
+
+    report: PortraitReport
+    pixels: Picture
+    face: Embedding | None
+    candidate: ranking.Candidate
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces."""
+
+    folder: SitterFolder
+    subject: str
+    lora: Lora
+    sha256: str
+    record: measure.FaceRecord
+
+
+def sit(folder: SitterFolder, record: SitterRecord, model: Model, faces: measure.FaceRecord) -> Sitting:
+    """Load the sitter's likeness. Raises MissingModel when it was never trained, UnfitModel for another base."""
+    if not folder.likeness.is_file():
+        raise MissingModel(
+            f"The sitter {folder.name!r} has no likeness yet.",
+            hint=f"Train it: portraitist train PHOTOS --sitter '{folder.name}'",
+        )
+    words = subject(record.trigger, record.class_word)
+    return Sitting(folder, words, read(folder.likeness, model.slots()), sha256_of(folder.likeness), faces)
+
+
+def make_styled(
+    sitting: Sitting,
+    model: Model,
+    recipe: Recipe,
+    styles: Sequence[Style],
+    per_style: int,
+    request: TrainRequest,
+    faces: measure.FaceReader,
+    on_step: OnStep = no_progress,
+) -> tuple[Made, ...]:
+    """`per_style` portraits in each style, in the sitter's folder; the best of each style first."""
+    made: list[Made] = []
+    for number, style in enumerate(styles if per_style else ()):
+        seed = derive_seed(request.seed, "style", style.name) % 2**32
+        asked = PortraitRequest(sitting.folder.name, style=style.name, count=per_style, seed=seed, base=model.base.name)
+        step = Step("portraits", number, len(styles), style.title or style.name)
+        filled = with_style(asked, style, sitting.subject, model.base, recipe)
+        made += make(
+            filled, sitting, model, faces, sitting.folder.root,
+            below="portraits/", photo=style.photo, on_step=_Same(on_step, step),
+        )  # fmt: skip
+    on_step(Step("portraits", len(styles), len(styles)))
+    by_name = {one.candidate.name: one for one in made}
+    chosen = ranking.choose([one.candidate for one in made], len(made))
+    return tuple(by_name[candidate.name] for candidate in chosen)
+
+
+def make(
+    request: PortraitRequest,
+    sitting: Sitting,
+    model: Model,
+    faces: measure.FaceReader,
+    root: Path,
+    *,
+    below: str = "",
+    photo: bool = True,
+    on_step: OnStep = no_progress,
+) -> list[Made]:
+    """Make the request's portraits, write each as soon as it is there into `root` (`below` it), and mark it."""
+    pinned = replace(request, likeness_sha256=sitting.sha256)
+    made = []
+    for portrait in generate(pinned, model, sitting.lora, on_step):
+        file = f"{below}{_file_name(portrait.request)}"
+        save_png(root / file, portrait.pixels, portrait.text())
+        made.append(_mark(portrait, file, sitting.record, faces, photo))
+    return made
+
+
+def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> None:
+    """Whether a portrait can be made again as it was. Raises UnfitModel when likeness or base changed since."""
+    if request.prompt is None:
+        raise BadFile("The request in the picture is not complete.", hint="Ask for the portrait with --style instead.")
+    if request.likeness_sha256 and request.likeness_sha256 != sitting.sha256:
+        raise UnfitModel(
+            f"The likeness of {sitting.folder.name!r} was trained again since this portrait was made.",
+            hint="Ask for a new portrait with --style.",
+        )
+    if request.base_version and request.base_version != model.base.version:
+        raise UnfitModel(
+            f"The portrait was made with {request.base_version}; here is {model.base.version}.",
+            hint="Train the sitter again.",
+        )
+
+
+def _file_name(request: PortraitRequest) -> str:
+    name = re.sub(r"[^\w-]+", "-", request.style or "prompt").strip("-") or "prompt"
+    return f"{name}-{request.seed}.png"
+
+
+def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, photo: bool) -> Made:
+    seen = measure.look(portrait.pixels, faces)
+    distance = record.distance(seen.face) if seen.face is not None else None
+    score = round(record.scale.score(seen.face), 4) if record.scale is not None else None
+    asked = portrait.request
+    report = PortraitReport(
+        file, asked.style, asked.prompt or "", portrait.seed, score, seen.faces,
+        None if distance is None else round(distance, 4), photo,
+    )  # fmt: skip
+    quality = ranking.technical_quality(portrait.pixels)
+    candidate = ranking.Candidate(file, asked.style, seen.faces, distance, quality)
+    return Made(report, portrait.pixels, seen.face, candidate)
+
+
+class _Same:
+    """Tells an outer stage's step whenever an inner one is told, so that a hook can still cancel."""
+
+    def __init__(self, on_step: OnStep, step: Step) -> None:
+        self._on_step, self._step = on_step, step
+
+    def __call__(self, step: Step) -> None:
+        self._on_step(self._step)
