@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,3 +207,9 @@ def _jpeg(picture: Picture) -> bytes:
 def _decode(data: bytes) -> Picture:
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def progress(stage: str, done: int, total: int) -> None:
+    """A line on stderr that is rewritten; only where somebody looks at it, or once at the end."""
+    if sys.stderr.isatty() or done == total:
+        print(f"\r{stage} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
