@@ -3,15 +3,18 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from PIL.Image import Image
 
+from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.images import from_pil, save_png
 from portraitist.photos import Limits, check_photos
-from portraitist.requests import CheckReport
+from portraitist.requests import CheckReport, PortraitReport, PortraitRequest, Report, TrainRequest
 from portraitist.settings import Settings, load_settings
+from portraitist.store.sitters import check_name
 from portraitist.types import OnStep, no_progress
 
 Source = str | Path | Image
@@ -49,3 +52,66 @@ def check(
 def load_faces(settings: Settings) -> Faces:
     """The face stack of these settings."""
     return Faces.load(settings.models_folder / "faces")
+
+
+def train(
+    photos: Sequence[Source],
+    *,
+    sitter: str,
+    base: str = "mini",
+    recipe: str | None = None,
+    trigger: str = "ohwx",
+    class_word: str = "person",
+    seed: int = 42,
+    captioner: str = "auto",
+    portraits: int = 1,
+    resume: bool = False,
+    out: Path | str | None = None,
+    home: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> Report:
+    """Learn a sitter: the report of the training, as in `report.json`.
+
+    `portraits` are made in each style (0 for none, and no score); `out` is a folder for the results. Raises
+    TooFewPhotos below 3 accepted photos, and what `pipeline.train_sitter` raises.
+    """
+    from portraitist.pipeline import train_sitter
+
+    settings = load_settings(home)
+    faces = load_faces(settings)
+    with as_files(photos) as files:
+        request = TrainRequest(
+            check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
+            seed=seed, captioner=captioner,
+        )  # fmt: skip
+        place = Path(out) if out is not None else None
+        return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)
+
+
+def portrait(
+    sitter: str,
+    *,
+    style: str | None = None,
+    prompt: str | None = None,
+    negative: str | None = None,
+    count: int = 1,
+    seed: int = 42,
+    size: tuple[int, int] | None = None,
+    out: Path | str | None = None,
+    home: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> tuple[PortraitReport, ...]:
+    """Make portraits of a trained sitter, in a style or by a prompt of your own (not both).
+
+    Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. Raises UnknownName, BadRequest.
+    """
+    from portraitist.pipeline import portrait_sitter
+
+    if style is not None and prompt is not None:
+        raise BadRequest("style and prompt exclude each other.", hint="Leave one of them out.")
+    settings = load_settings(home)
+    faces = load_faces(settings)
+    request = PortraitRequest(sitter, style, prompt, negative, count, seed, size)
+    place = Path(out) if out is not None else None
+    folder, made = portrait_sitter(request, settings, faces, out=place, on_step=on_step)
+    return tuple(replace(one, file=str(folder / one.file)) for one in made)

@@ -94,7 +94,7 @@ def train_sitter(
         tagger = load_tagger(base)
     with watch.stage("captions"):
         prepared = prepare(request, checked, base, recipe, tagger)
-        folder = _keep(request, store, prepared)
+        folder = _keep(request, store, checked, prepared)
     with watch.stage("train"):
         result = train(_job(request, recipe, prepared, folder, resume), model, on_step)
         _finish_likeness(request, recipe, result, folder)
@@ -144,7 +144,7 @@ def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
     return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))
 
 
-def _keep(request: TrainRequest, store: SitterStore, prepared: Prepared) -> SitterFolder:
+def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepared: Prepared) -> SitterFolder:
     """Put the accepted photos, the training set and the record of the sitter into its folder."""
     record = SitterRecord(
         name=request.sitter,
@@ -154,17 +154,19 @@ def _keep(request: TrainRequest, store: SitterStore, prepared: Prepared) -> Sitt
         base=request.base,
         recipe=request.recipe,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        photos=len(prepared.training) + len(prepared.held_out),
+        photos=len(checked.accepted),
     )
     folder = store.create(record)
-    store.keep_photos(folder, [photo.path for photo in (*prepared.training, *prepared.held_out)])
+    store.keep_photos(folder, [photo.path for photo in checked.accepted])
     write_set(folder.set, prepared.set)
     return folder
 
 
 def _job(request: TrainRequest, recipe: Recipe, prepared: Prepared, folder: SitterFolder, resume: bool) -> TrainingJob:
+    # by number, not by name: the photos that a sitter's folder keeps have other names and train the same weights
     pictures = tuple(
-        TrainingPicture(photo.name, photo.crops[0], photo.caption, others=photo.crops[1:]) for photo in prepared.set
+        TrainingPicture(f"{number:02d}", photo.crops[0], photo.caption, others=photo.crops[1:])
+        for number, photo in enumerate(prepared.set, 1)
     )
     return TrainingJob(
         folder.name, pictures, recipe, request.trigger, request.class_word, folder.training, request.seed, resume

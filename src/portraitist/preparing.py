@@ -15,7 +15,7 @@ from portraitist.captions.tagger import Tagger, chosen
 from portraitist.errors import BadRequest, TooFewPhotos
 from portraitist.faces import Faces
 from portraitist.images import read_picture
-from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, face_crop, random_crops
+from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, random_crops
 from portraitist.recipes import Base, Recipe
 from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest
 from portraitist.settings import Settings
@@ -65,8 +65,8 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
     rules, size = tags.load_rules(), Size(*base.size)
     pictures = [read_picture(photo.path) for photo in training]
     cut = [
-        _crops(photo, picture, size, recipe.crops_per_photo, request.seed)
-        for photo, picture in zip(training, pictures, strict=True)
+        _crops(photo, picture, size, recipe.crops_per_photo, derive_seed(request.seed, "crops", number))
+        for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))
     ]
     calm = [crops[0] for crops in cut]
     captioner = choose_captioner(request.captioner, tagger, calm)
@@ -87,6 +87,4 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
 def _crops(photo: CheckedPhoto, picture: Picture, size: Size, count: int, seed: int) -> tuple[Picture, ...]:
     if photo.face is None:  # an accepted photo has a face; this tells the type checker
         raise BadRequest(f"{photo.path.name} shows no face.")
-    calm = face_crop(picture, photo.face, size).picture
-    more = random_crops(picture, photo.face, size, count=count, seed=derive_seed(seed, "crops", photo.path.name))
-    return (calm, *(crop.picture for crop in more[1:]))
+    return tuple(crop.picture for crop in random_crops(picture, photo.face, size, count=max(1, count), seed=seed))

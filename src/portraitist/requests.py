@@ -160,8 +160,8 @@ class TrainingReport(_Strict):
 class PortraitReport(_Strict):
     """One portrait; `likeness` is its own score or None, `faces` how many the detector found.
 
-    `distance` is how far its face is from the training photos (what the order of the portraits goes by), `photo` whether
-    its style is photo-like.
+    `distance` is how far its face is from the training photos (what the order of the portraits goes by); `photo` says
+    whether its style is photo-like.
     """
 
     file: str
@@ -176,7 +176,7 @@ class PortraitReport(_Strict):
 
 @dataclass(frozen=True)
 class LikenessReport(_Strict):
-    """`score` (mean over the portraits in photo-like styles, at most 1) or None with the `reason`; `top1` 0 … 1 or None.
+    """`score` (mean over the portraits in photo-like styles, at most 1) or None with the `reason`; `top1` 0 … 1.
 
     `painted` is the mean over the other styles; `words` is the prompt that stands for what words can say of the sitter,
     `d_words` and `d_same` are the two ends of the scale, as distances.

@@ -1,0 +1,228 @@
+"""`train`, `portrait`, `sitters`, `styles` from outside, on a base of a few kilobytes: the whole way of a photo."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from portraitist import cli
+from portraitist.faces import Faces
+from portraitist.images import read_picture, read_request
+from portraitist.settings import load_settings
+
+Capture = pytest.CaptureFixture[str]
+
+RECIPE = """
+name = "{name}"
+rank = 4
+alpha = 4.0
+batch = 2
+visits_per_photo = 2
+min_visits = {visits}
+crops_per_photo = 2
+checkpoints = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A home folder whose own library has the tiny base, a short recipe and two styles in place of the many."""
+    home = tmp_path_factory.mktemp("home")
+    library = home / "library"
+    for shelf in ("bases", "recipes"):
+        (library / shelf).mkdir(parents=True)
+    (library / "bases" / "tiny.toml").write_text(
+        f'name = "tiny"\nfamily = "sd15"\nsource = "file:{tiny_base}"\nversion = "tiny-1"\nsize = [64, 64]\n'
+        'recipe = "short"\nsteps = 2\nsampler = "DDIM"\n'
+    )
+    (library / "recipes" / "short.toml").write_text(RECIPE.format(name="short", visits=8))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def own_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
+    monkeypatch.setenv("PORTRAITIST_HOME", str(home))
+    monkeypatch.setenv("PORTRAITIST_DEVICE", "cpu")
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(argument) for argument in arguments])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path, faces: Faces, sitter: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of results of one training of `anna` on five photos."""
+    out = tmp_path_factory.mktemp("results") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
+        patch.setenv("PORTRAITIST_HOME", str(home))
+        patch.setenv("PORTRAITIST_DEVICE", "cpu")
+        assert call("train", *sitter, "--sitter", "anna", "--class", "woman", "--base", "tiny", "--out", out) == 0
+    return out
+
+
+def test_training_leaves_all_files_of_the_interfaces(trained: Path) -> None:
+    for name in ("contact.jpg", "index.html", "report.json", "anna.safetensors", "anna.json"):
+        assert (trained / name).stat().st_size > 0
+    report = json.loads((trained / "report.json").read_text())
+    assert {
+        "photos",
+        "held_out",
+        "captions",
+        "training",
+        "portraits",
+        "likeness",
+        "seconds",
+        "base",
+        "versions",
+    } <= set(report)
+    assert (
+        report["held_out"] == [] and report["likeness"]["score"] is None and "held out" in report["likeness"]["reason"]
+    )
+    assert report["likeness"]["top1"] is None
+    assert len(report["portraits"]) >= 8 and all((trained / one["file"]).is_file() for one in report["portraits"])
+    assert all(caption.startswith("ohwx woman") for caption in report["captions"].values())
+    assert report["base"]["version"] == "tiny-1" and "total" in report["seconds"]
+    assert report["training"]["steps"] > 0 and report["training"]["checkpoints"][-1]["chosen"]
+
+
+def test_the_page_needs_no_network_and_names_every_portrait(trained: Path) -> None:
+    page = (trained / "index.html").read_text()
+    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
+    report = json.loads((trained / "report.json").read_text())
+    assert all(one["file"] in page for one in report["portraits"])
+
+
+def test_the_training_set_is_an_imagefolder(trained: Path, home: Path) -> None:
+    folder = home / "sitters" / "anna" / "set"
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    assert len(rows) == 10 and all(read_picture(folder / row["file_name"]).shape == (64, 64, 3) for row in rows)
+    assert not (home / "sitters" / "anna" / "training").exists()
+
+
+def test_portrait_again_gives_the_same_pixels_whatever_n_was(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert call("portrait", "--sitter", "anna", "--style", "oil", "-n", 3, "--out", tmp_path / "a", "--json") == 0
+    made = json.loads(capsys.readouterr().out)["portraits"]
+    assert len(made) == 3 and made[0]["style"] == "oil"
+    last = tmp_path / "a" / made[-1]["file"]
+    assert "ohwx woman" in read_request(last)["prompt"]  # type: ignore[operator]
+    assert call("portrait", "--again", last, "--out", tmp_path / "b") == 0
+    (again,) = (tmp_path / "b").glob("*.png")
+    assert (read_picture(again) == read_picture(last)).all()
+
+
+def test_own_words_get_the_sitter_in_front(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    arguments = ("--sitter", "anna", "--prompt", "red shirt, outdoors", "-n", 1, "--size", "64x128", "--out", tmp_path)
+    assert call("portrait", *arguments, "--json") == 0
+    (made,) = json.loads(capsys.readouterr().out)["portraits"]
+    assert made["prompt"] == "ohwx woman, red shirt, outdoors"
+    assert read_picture(tmp_path / made["file"]).shape == (128, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("portrait", "--sitter", "anna", "--style", "cubism"), 2, "cubism"),
+        (("portrait", "--sitter", "nobody"), 2, "nobody"),
+        (("portrait", "--sitter", "anna", "--style", "oil", "--prompt", "x"), 2, "exclude"),
+        (("portrait", "--sitter", "anna", "--size", "wide"), 2, "wide"),
+        (("portrait", "--sitter", "anna", "--out", "/proc/nowhere"), 2, "/proc/nowhere"),
+        (("train", "{photos}", "--sitter", "../up"), 2, "../up"),
+        (("train", "{photos}", "--sitter", "b", "--class", "robot"), 2, "robot"),
+        (("train", "{photos}", "--sitter", "b", "--base", "huge"), 2, "huge"),
+        (("train", "{photos}", "--sitter", "b", "--base", "tiny", "--captioner", "poet"), 2, "poet"),
+        (("train", "{two}", "--sitter", "b", "--base", "tiny"), 2, "2 of 2"),
+        (("train", "{photos}", "--sitter", "b", "--base", "tiny", "--out", "/proc/nowhere"), 2, "/proc/nowhere"),
+        (("train", "--sitter", "b"), 2, "photos"),
+        (("sitters", "show", "nobody"), 2, "nobody"),
+        (("styles", "show", "cubism"), 2, "cubism"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_an_exit_code(
+    trained: Path, home: Path, sitter: list[Path], tmp_path: Path, capsys: Capture,
+    arguments: tuple[str, ...], code: int, words: str,
+) -> None:  # fmt: skip
+    for path in sitter[:2]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    given = [a.replace("{photos}", str(sitter[0].parent)).replace("{two}", str(tmp_path)) for a in arguments]
+    before = sorted(path.name for path in (home / "sitters").iterdir())
+    capsys.readouterr()
+    assert call(*given) == code
+    said = capsys.readouterr()
+    assert words in said.err and "Traceback" not in said.err
+    assert call(*given, "--json") == code
+    assert words in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert sorted(path.name for path in (home / "sitters").iterdir()) == before, "nothing half-written"
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_portrait(
+    trained: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("portraitist.files.os.fsync", full)
+    assert call("portrait", "--sitter", "anna", "-n", 1, "--out", tmp_path / "p") == 4
+    assert "disk is full" in capsys.readouterr().err
+    assert list((tmp_path / "p").iterdir()) == []
+
+
+def test_ctrl_c_saves_a_state_and_resume_ends_with_the_same_weights(
+    home: Path, faces: Faces, sitter: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portraitist.commands import common
+    from portraitist.errors import Cancelled
+    from portraitist.types import Step
+
+    common_arguments = ("--base", "tiny", "--portraits", 0)
+    assert call("train", *sitter, "--sitter", "whole", *common_arguments) == 0
+
+    class Stopping:
+        def __enter__(self) -> "Stopping":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def __call__(self, step: Step) -> None:
+            if step.stage == "train" and step.done == 2:
+                raise Cancelled("Stopped.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(common, "progress", Stopping)
+        assert call("train", *sitter, "--sitter", "halves", *common_arguments) == 5
+    folder = home / "sitters" / "halves"
+    assert not (folder / "halves.safetensors").exists()
+    assert call("train", "--sitter", "halves", *common_arguments, "--resume") == 0
+    from safetensors.numpy import load_file
+
+    whole = load_file(home / "sitters" / "whole" / "whole.safetensors")
+    halves = load_file(folder / "halves.safetensors")
+    assert whole.keys() == halves.keys() and all((whole[key] == halves[key]).all() for key in whole)
+
+
+def test_sitters_are_listed_exported_and_deleted(trained: Path, home: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert call("sitters", "list", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["sitters"]
+    assert {"anna"} <= {row["name"] for row in rows}
+    assert call("sitters", "export", "anna", "--out", tmp_path / "anna.zip") == 0
+    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
+        assert "anna/anna.safetensors" in archive.namelist()
+    assert call("sitters", "delete", "anna", "--json") == 2, "never without --yes"
+    assert call("sitters", "delete", "anna", "--yes") == 0
+    assert not (home / "sitters" / "anna").exists()
+
+
+def test_styles_are_listed_with_photo_and_painted_ones(capsys: Capture) -> None:
+    assert call("styles", "list", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["styles"]
+    assert len([row for row in rows if row["photo"]]) >= 8 and any(not row["photo"] for row in rows)
+    assert all("{sitter}" in row["prompt"] and row["title"] and row["title_zh"] for row in rows)
+    assert call("styles", "show", "oil") == 0
