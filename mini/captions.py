@@ -94,6 +94,7 @@ _LENGTH = {"short_hair": "short", "messy_hair": "messy", "long_hair": "long", "w
 _MOOD = {"smile": "smiling", "grin": "grinning", "laughing": "laughing", "surprised": "surprised", "angry": "angry", "sad": "sad"}
 _PROSE = ("a", "an", "of", "with", "and", "in", "the", "to", "at", "is", "his", "her", "on", "for", "by", "front", "young", "no", "not")
 
+COLOURED = frozenset((*words.HAIR_COLOURS, *words.EYE_COLOURS, *words.SKINS, "lipstick", *(f"{colour}_clothes" for colour in words.COLOURS)))
 _SUBJECT = frozenset((*words.GENDERS, "solo", "child", "old"))
 _HEAD_FIRST = frozenset((*words.LOOKS, *words.GENDERS))
 MIXED_IN = 0.06  # share of captions with a trigger word or a made-up name before the class word
@@ -115,10 +116,30 @@ def write(tags: Sequence[str], rng: np.random.Generator, *, flaw: int = 0, names
 
     `flaw` indexes `FLAWS`; `names` are the words that may stand before the class word and mean nobody.
     """
-    keep = (1.0, 0.85, 0.6, 0.35)[int(rng.choice(4, p=[0.3, 0.35, 0.25, 0.1]))]
-    chosen = [tag for tag in tags if rng.random() < keep or (tag in _HEAD_FIRST and rng.random() < 0.7)]
+    chosen = _choose(tags, rng)
     parts = _prose(set(chosen), set(tags), rng, names) if rng.random() < 0.25 else _listed(chosen, set(tags), rng, names)
     return _quality(flaw, rng, parts)
+
+
+def ask(tags: Sequence[str], rng: np.random.Generator) -> tuple[list[str], tuple[str, ...]]:
+    """A prompt for a picture with `tags` as pieces, and the tags that it asks for.
+
+    Always among them: gender, look, age, skin, hair and eyes; what words can say of a sitter is said. Never colours
+    of a picture that has none, for nobody could tell whether they were given.
+    """
+    if "monochrome" in tags:
+        tags = [tag for tag in tags if tag not in COLOURED]
+    chosen = set(_choose(tags, rng)) | (set(tags) & {*words.GENDERS, *words.LOOKS, *words.IDENTITY_TAGS})
+    asked = [tag for tag in tags if tag in chosen]
+    prose = rng.random() < 0.25
+    parts = _prose(chosen, set(tags), rng, ("",)) if prose else _listed(asked, set(tags), rng, ("",))
+    return [" ".join(part.split()) for part in parts], tuple(tag for tag in asked if tag != "solo")
+
+
+def _choose(tags: Sequence[str], rng: np.random.Generator) -> list[str]:
+    """Some of the tags: mostly many, sometimes few; look and gender are seldom left out."""
+    keep = (1.0, 0.85, 0.6, 0.35)[int(rng.choice(4, p=[0.3, 0.35, 0.25, 0.1]))]
+    return [tag for tag in tags if rng.random() < keep or (tag in _HEAD_FIRST and rng.random() < 0.7)]
 
 
 def text(pieces: Iterable[str]) -> str:
