@@ -6,9 +6,7 @@ The speed does not depend on the weights; without mini's the same shapes are fil
 so. Every number is the median of several runs after a warm-up, with the threads that torch takes by itself.
 """
 
-import argparse
-import json
-import platform
+import resource
 import statistics
 import sys
 import tempfile
@@ -22,7 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from portraitist import __version__, families
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.common import describe_machine, finish, note, options
+from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.families.base import Model
 from portraitist.generation.generate import generate
@@ -37,41 +38,27 @@ SEED = 42
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, help="where the table goes as JSON")
-    options.add_argument("--device", default="cpu")
-    options.add_argument("--runs", type=int, default=7)
-    given = options.parse_args()
-    with load(given.device) as (model, weights):
-        rows = [
-            {"what": what, "value": round(value, 3), "unit": unit} for what, value, unit in measure(model, given.runs)
-        ]
-    table = {
-        "name": "engine_cpu", "version": __version__, "machine": describe_machine(model), "seed": SEED,
-        "weights": weights, "rows": rows,
-    }  # fmt: skip
-    for row in rows:
-        print(f"{row['what']:<42}{row['value']:>10} {row['unit']}")
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(table, indent=2) + "\n")
+    given = options(__doc__, count=7, of="runs of each measurement", seed=SEED).parse_args()
+    with load(given.device, given.base) as (model, weights):
+        machine = f"{describe_machine(str(model.device.device))}; {model.device.reason}"
+        rows = [note(what, value, unit, digits=3) for what, value, unit in measure(model, given.count)]
+    finish("engine_cpu", given, rows, machine, weights=weights)
 
 
 @contextmanager
-def load(device: str) -> Iterator[tuple[Model, str]]:
-    """mini, or a base of its shapes with random weights in a temporary folder."""
+def load(device: str, folder: Path | None) -> Iterator[tuple[Model, str]]:
+    """mini, or a base of its shapes with random weights in a temporary folder; and whose weights they are."""
     base = find(Base, "mini")
+    embedded = resolve("package:library") / "mini"
     with tempfile.TemporaryDirectory() as place:
-        folder, weights = Path(place), "random"
-        if (resolve("package:library") / "mini" / "unet").is_dir():
-            folder, weights = resolve(base.source), base.version
-        else:
-            sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-            from mini import export, networks
+        if folder is not None or (embedded / "unet").is_dir():
+            yield families.load(folder or embedded, base, choose_device(device)), base.version
+            return
+        from mini import export, networks
 
-            torch.manual_seed(SEED)
-            export.pipeline(folder, networks.unet(), networks.text_encoder(), networks.autoencoder(), None)
-        yield families.load(folder, base, choose_device(device)), weights
+        torch.manual_seed(SEED)
+        export.pipeline(Path(place), networks.unet(), networks.text_encoder(), networks.autoencoder(), None)
+        yield families.load(Path(place), base, choose_device(device)), "random"
 
 
 def measure(model: Model, runs: int) -> Iterator[tuple[str, float, str]]:
@@ -91,6 +78,7 @@ def measure(model: Model, runs: int) -> Iterator[tuple[str, float, str]]:
     yield "portrait, 5 steps", step_seconds, "s"
     yield f"portrait, {model.base.steps} steps", whole, "s"
     yield "one guided step", 1000 * (whole - step_seconds) / (model.base.steps - 5), "ms"
+    yield "peak memory of the process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB"
 
 
 def time_step(model: Model, recipe: Recipe, picture: np.ndarray, runs: int) -> float:
@@ -127,18 +115,6 @@ def median(act: Callable[[], Any], model: Model, runs: int) -> float:
 def wait(model: Model) -> None:
     if model.device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def describe_machine(model: Model) -> str:
-    """Processor, threads and number format, in words."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    if model.device.type == "cuda":
-        name = torch.cuda.get_device_name(model.device.device)
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}; {model.device.reason}"
 
 
 if __name__ == "__main__":
