@@ -5,7 +5,7 @@ The scale of a sitter is kept as JSON (`FaceRecord`), so that portraits made lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from portraitist.faces import Face
 from portraitist.families.base import Model
 from portraitist.files import write_text
 from portraitist.generation.generate import generate
+from portraitist.generation.portrait import Portrait
 from portraitist.generation.styled import with_style
 from portraitist.recipes import Style
 from portraitist.requests import PortraitRequest, from_json, to_json
@@ -74,17 +75,24 @@ def look(picture: Picture, faces: FaceReader) -> Look:
     return Look(len(found), faces.embed(picture, found[0]) if len(found) == 1 else None)
 
 
+def words_pictures(
+    subject: str, styles: Sequence[Style], model: Model, seed: Seed, count: int = ranking.WORDS
+) -> Iterator[Portrait]:
+    """Pictures that the untrained base makes of `subject` (words, no trigger), in turn in `styles`."""
+    for number, style in enumerate(islice(cycle(styles), count)):
+        asked = PortraitRequest(sitter="", style=style.name, seed=derive_seed(seed, "words", number) % 2**32)
+        yield from generate(with_style(asked, style, subject, model.base), model)
+
+
 def words_faces(
     subject: str, styles: Sequence[Style], model: Model, faces: FaceReader, seed: Seed, on_step: OnStep = no_progress
 ) -> list[Embedding | None]:
-    """The faces of 32 pictures that the untrained base makes of `subject` (words, no trigger), in turn in `styles`."""
+    """The faces of 32 `words_pictures`."""
     found: list[Embedding | None] = []
-    for number, style in enumerate(islice(cycle(styles), ranking.WORDS)):
-        on_step(Step("score", number, ranking.WORDS, "what words can say"))
-        asked = PortraitRequest(sitter="", style=style.name, seed=derive_seed(seed, "words", number) % 2**32)
-        request = with_style(asked, style, subject, model.base)
-        found += [look(portrait.pixels, faces).face for portrait in generate(request, model)]
-    on_step(Step("score", ranking.WORDS, ranking.WORDS))
+    on_step(Step("score", 0, ranking.WORDS, "what words can say"))
+    for portrait in words_pictures(subject, styles, model, seed):
+        found.append(look(portrait.pixels, faces).face)
+        on_step(Step("score", len(found), ranking.WORDS, "what words can say"))
     return found
 
 
