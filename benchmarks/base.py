@@ -2,11 +2,11 @@
 
     python benchmarks/base.py --out benchmarks/results/base.json
 
-takes 200 measuring sitters, says in the captions' own grammar what can be seen of each, and lets mini draw two portraits
-of each prompt. The tagger says which of the asked-for attributes are there, the embedded detector counts faces, and the
-judge measures how far apart the two portraits are, against renders of two sitters of the same gender, age, skin, hair
-colour and look (sent through mini's autoencoder, as every portrait is). Drawing is quick on a GPU: `--draw-only FILE.npz`
-there, `--pictures FILE.npz` here. On a processor `--count 20` takes two minutes.
+takes 200 measuring sitters, says in the captions' own grammar what can be seen of each, and lets mini draw two
+portraits of each prompt. The tagger says which of the asked-for attributes are there, the embedded detector counts
+faces, and the judge measures how far apart the two portraits are, against renders of two sitters of the same gender,
+age, skin, hair colour and look (sent through mini's autoencoder, as every portrait is). Drawing is quick on a GPU:
+`--draw-only FILE.npz` there, `--pictures FILE.npz` here. On a processor `--count 20` takes two minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import common
 from benchmarks.common import Pictures, Row, bar, note
+from benchmarks.judge import FOLDER as JUDGE
 from benchmarks.judge import Judge, distances
 from mini import captions, people
 from mini.tags import LOOKS, TAGS
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from portraitist.types import Picture
 
 FIRST = people.MEASURING + 300_000
-CROWD = 20_000  # measuring sitters among which somebody alike is looked for
+CROWD = 5_000  # measuring sitters among which somebody alike is looked for
 CHUNK = 48
 KINDS = ("portrait", "again", "sitter", "alike")  # what a picture is: two portraits of a prompt, two renders
 PRESENT, ONE_FACE, APART = 0.90, 0.98, 0.8  # the bars
@@ -42,10 +43,7 @@ FEWEST = 10  # times that a tag is asked for, below which its share is not liste
 
 def main() -> None:
     given = arguments()
-    if given.pictures:
-        drawn = common.load_pictures(given.pictures)
-    else:
-        drawn = draw(given)
+    drawn = common.load_pictures(given.pictures) if given.pictures else draw(given)
     if given.draw_only:
         print(*common.save_pictures(drawn, given.draw_only), sep="\n")
         return
@@ -58,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser = common.options(__doc__, count=200, of="prompts", seed=0)
     parser.add_argument("--pictures", type=Path, help="pictures that --draw-only wrote, in place of drawing them")
     parser.add_argument("--draw-only", type=Path, metavar="FILE.npz", help="draw, write the pictures, and end")
+    parser.add_argument("--judge", type=Path, default=JUDGE, help="folder of the judge (benchmarks/judge)")
     return parser.parse_args()
 
 
@@ -96,20 +95,22 @@ def couples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """int64 (count,): sitters, somebody else with the same gender, age, skin and hair colour for each, and looks."""
     identity = FIRST + np.arange(CROWD)
     drawn = people.draw(identity, identity)
-    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    waiting: dict[tuple[int, ...], int] = {}
+    found: list[tuple[int, int]] = []
     for i, key in enumerate(zip(drawn.gender, drawn.age, drawn.skin, drawn.hair, strict=True)):
-        groups[tuple(int(part) for part in key)].append(i)
-    next_of: dict[int, int] = {}
-    for members in groups.values():
-        next_of |= dict(zip(members, [*members[1:], members[0]], strict=True))
-    mine = [i for i in range(CROWD) if next_of[i] != i and (next_of[i] >= count or next_of[i] < i)][:count]
-    return identity[mine], identity[[next_of[i] for i in mine]], drawn.look[mine]
+        other = waiting.pop(key, None)
+        if other is None:
+            waiting[key] = i
+        else:
+            found.append((other, i))
+    # In the order of the first: pairs that were complete early would all be of the commonest kinds.
+    mine, alike = np.array(sorted(found)[:count], dtype=np.int64).reshape(-1, 2).T
+    return identity[mine], identity[alike], drawn.look[mine]
 
 
 def render(identity: np.ndarray, look: np.ndarray, seed: int, device: str) -> tuple[list[Picture], np.ndarray]:
     """One picture of each in its look, and its tags bool (n, tags)."""
-    from dataclasses import replace
-
+    from mini.render import draw as drawn
     from mini.renderer import Renderer
 
     renderer = Renderer(device)
@@ -117,15 +118,7 @@ def render(identity: np.ndarray, look: np.ndarray, seed: int, device: str) -> tu
     tags = []
     for start in range(0, len(identity), CHUNK):
         part = slice(start, start + CHUNK)
-        whole = people.draw(identity[part], np.full(len(identity[part]), seed))
-        scene = whole.scene.copy()
-        for k, name in enumerate(LOOKS):
-            scene[:, TAGS.index(name)] = look[part] == k
-        mono = np.isin(
-            look[part], [LOOKS.index(name) for name in ("film_noir", "sepia", "ink_sketch", "pencil_sketch")]
-        )
-        scene[:, TAGS.index("monochrome")] = mono
-        found = renderer(replace(whole, look=look[part], scene=scene))
+        found = renderer(drawn(identity[part], np.full(len(identity[part]), seed), look[part]))
         pictures += [*found.rgb.cpu().numpy()]
         tags.append(found.tags.cpu().numpy())
         common.progress("renders", len(pictures), len(identity))
@@ -170,13 +163,13 @@ def measure(drawn: Pictures, given: argparse.Namespace) -> Iterator[Row]:
     looked = {name: find_faces(faces, pictures[name], name) for name in KINDS}
     photo = np.array([look == "photo" for look in drawn.facts["looks"][:count]])
     yield from face_rows(looked, photo)
-    judge = Judge.load(faces=faces)
+    judge = Judge.load(given.judge, faces=faces)
     only = {name: [found[0] if len(found) == 1 else None for found in looked[name]] for name in KINDS}
     yield from distance_rows({name: judge.embed_found(pictures[name], only[name]) for name in KINDS}, photo)
 
 
 def attributes(pictures: dict[str, list[Picture]], asked: list[tuple[str, ...]], tagger: Any) -> Iterator[Row]:
-    """The share of asked-for attributes that the tagger sees; beside it, how many it sees on the sitters' own renders."""
+    """The share of asked-for attributes that the tagger sees; beside it the share on the sitters' own renders."""
     seen = {name: tagger.scores(pictures[name]) for name in ("portrait", "again", "sitter")}
     pairs = [(i, tag) for i, tags in enumerate(asked) for tag in tags]
     hits = {name: [seen[name][i][tag] >= 0.5 for i, tag in pairs] for name in seen}
@@ -225,4 +218,4 @@ def median(values: np.ndarray) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

@@ -12,7 +12,7 @@ import itertools
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,16 @@ def options(text: str | None, *, count: int, of: str, seed: int) -> argparse.Arg
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--base", type=Path, help="folder of a base in place of the embedded mini")
     return parser
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a benchmark; what it lacks is said in a sentence."""
+    from portraitist.errors import PortraitistError
+
+    try:
+        main()
+    except PortraitistError as error:
+        sys.exit(" ".join(part for part in (error.message, error.hint) if part))
 
 
 def finish(name: str, given: argparse.Namespace, rows: Sequence[Row], machine: str, **more: object) -> None:

@@ -149,4 +149,4 @@ def speed(facts: dict[str, Any]) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

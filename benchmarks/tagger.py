@@ -128,4 +128,4 @@ def mean(values: dict[str, float]) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

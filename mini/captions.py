@@ -133,7 +133,9 @@ def ask(tags: Sequence[str], rng: np.random.Generator) -> tuple[list[str], tuple
     asked = [tag for tag in tags if tag in chosen]
     prose = rng.random() < 0.25
     parts = _prose(chosen, set(tags), rng, ("",)) if prose else _listed(asked, set(tags), rng, ("",))
-    return [" ".join(part.split()) for part in parts], tuple(tag for tag in asked if tag != "solo")
+    told = {"1girl", "1boy", "woman", "man", "girl", "boy"} & set(text(parts).replace(",", " ").split())
+    silent = {"solo"} if told else {"solo", *words.GENDERS}
+    return [" ".join(part.split()) for part in parts], tuple(tag for tag in asked if tag not in silent)
 
 
 def _choose(tags: Sequence[str], rng: np.random.Generator) -> list[str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mini import captions, people
-from mini.tags import LOOKS, TAGS
+from mini.tags import INDEX, LOOKS, TAGS
 
 if TYPE_CHECKING:
     from mini.renderer import Pictures
@@ -24,6 +25,7 @@ SIZES = ((256, 256), (256, 384), (384, 256))
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
 CHUNK = 16
 LIMIT = 10_000
+WITHOUT_COLOUR = ("film_noir", "sepia", "ink_sketch", "pencil_sketch")
 
 
 class BadCall(ValueError):
@@ -67,7 +69,7 @@ def render(given: argparse.Namespace) -> None:
     look = None if given.look == "any" else given.look
     for start in range(0, given.count, CHUNK):
         seeds = np.arange(start, min(start + CHUNK, given.count)) + given.seed
-        drawn = people.draw(np.full(len(seeds), given.identity), seeds, look, aspect=size[0] / size[1])
+        drawn = draw(np.full(len(seeds), given.identity), seeds, look, aspect=size[0] / size[1])
         pictures = renderer(drawn, size=size)
         for i in range(len(drawn)):
             name = f"{start + i:03d}.png"
@@ -75,6 +77,17 @@ def render(given: argparse.Namespace) -> None:
             truths.append({"file": name, **truth(drawn, pictures, i)})
     document = json.dumps({"renderer": "mini-1", "size": list(size), "pictures": truths}, indent=1)
     replace(given.out / "truth.json", document.encode())
+
+
+def draw(identities: people.Ints, seeds: people.Ints, look: str | people.Ints | None, *, aspect: float = 1.0) -> people.People:
+    """As `people.draw`, but `look` may also be an index into LOOKS for each picture, and the tag for greys follows the look."""
+    drawn = people.draw(identities, seeds, look if isinstance(look, str) else None, aspect=aspect)
+    looks = look if isinstance(look, np.ndarray) else drawn.look
+    scene = drawn.scene.copy()
+    for k, name in enumerate(LOOKS):
+        scene[:, INDEX[name]] = looks == k
+    scene[:, INDEX["monochrome"]] = np.isin(looks, [LOOKS.index(name) for name in WITHOUT_COLOUR])
+    return changed(drawn, look=looks, scene=scene)
 
 
 def check(given: argparse.Namespace) -> tuple[int, int]:

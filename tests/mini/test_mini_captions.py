@@ -47,3 +47,21 @@ def test_a_flaw_is_named_first(flaw: int) -> None:
 
 def test_synonyms_are_of_known_tags() -> None:
     assert set(captions.SYNONYMS) <= set(TAGS)
+
+
+def test_a_prompt_says_what_it_asks_for_and_always_who_it_is() -> None:
+    for seed in range(200):
+        pieces, asked = captions.ask(OLD_MAN, np.random.default_rng(seed))
+        said = captions.text(pieces).replace("_", " ")
+        assert {"old", "grey_hair", "blue_eyes", "photo"} <= set(asked) <= set(OLD_MAN) - {"solo"}
+        assert ("1boy" in asked) == any(word in said.replace(",", "").split() for word in ("man", "1boy"))
+        assert any(word in said for word in ("grey", "gray"))
+        assert ("suit" in asked) == ("suit" in said or "formal" in said)
+        assert "  " not in said
+
+
+def test_no_colour_is_asked_of_a_picture_without_colour() -> None:
+    for seed in range(50):
+        pieces, asked = captions.ask([*OLD_MAN[:-1], "film_noir", "monochrome"], np.random.default_rng(seed))
+        assert not {"grey_hair", "blue_eyes", "blue_clothes"} & set(asked)
+        assert "blue" not in captions.text(pieces)
