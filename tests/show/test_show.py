@@ -1,0 +1,58 @@
+"""The contact sheet and the page: what is on them, and that nothing from outside gets through unescaped."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from portraitist.requests import BaseReport, LikenessReport, PortraitReport, Report
+from portraitist.show.page import draw_page
+from portraitist.show.results import label, summary
+from portraitist.show.sheet import WIDTH, Frame, Sheet, draw_sheet
+
+RED = np.full((32, 32, 3), (200, 20, 20), np.uint8)
+BLUE = np.full((48, 32, 3), (20, 20, 200), np.uint8)
+ONE = PortraitReport("portraits/oil-1.png", "oil", "ohwx woman", 1, 0.61, 1, 0.4)
+REPORT = Report(
+    sitter="<b>Zoë</b>", held_out=("7.jpg",), captions={"1.jpg": "<script>"}, portraits=(ONE,),
+    likeness=LikenessReport(0.61), base=BaseReport("mini", "mini-1"),
+)  # fmt: skip
+
+
+def sheet(photos: int, portraits: int) -> Sheet:
+    return Sheet("Zoë 小", "words", (Frame(RED, "a.jpg"),) * photos, (Frame(BLUE, "Oil", "0.61"),) * portraits, "end")
+
+
+def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+    return float((np.abs(picture.astype(int) - colour).max(axis=2) < 12).mean())
+
+
+def test_photos_stand_above_portraits() -> None:
+    drawn = draw_sheet(sheet(6, 8))
+    assert drawn.shape[1] == WIDTH
+    red = np.argwhere(np.abs(drawn.astype(int) - (200, 20, 20)).max(axis=2) < 12)[:, 0]
+    blue = np.argwhere(np.abs(drawn.astype(int) - (20, 20, 200)).max(axis=2) < 12)[:, 0]
+    assert red.max() < blue.min()
+    assert share(drawn, (20, 20, 200)) > 3 * share(drawn, (200, 20, 20)), "portraits are the larger ones"
+
+
+def test_a_sheet_of_any_number_of_pictures_can_be_drawn() -> None:
+    heights = [draw_sheet(sheet(photos, portraits)).shape[0] for photos, portraits in ((0, 0), (3, 1), (30, 100))]
+    assert heights == sorted(heights)
+
+
+def test_the_page_escapes_what_comes_from_outside() -> None:
+    page = draw_page(REPORT, [("<i>.jpg", RED, True)], {"oil": "Oil & more"})
+    assert "<script" not in page and "<b>Zoë" not in page and "<i>.jpg" not in page
+    assert "Oil &amp; more" in page and "0.61" in page and "unseen" in page and "seed 1" in page
+
+
+def test_labels_tell_what_the_number_is() -> None:
+    assert label(ONE) == "0.61"
+    assert label(replace(ONE, likeness=None)) == "distance 0.40"
+    assert label(replace(ONE, faces=0)) == "no face"
+    assert label(replace(ONE, faces=2)) == "2 faces"
+
+
+def test_the_summary_says_when_nothing_was_measured() -> None:
+    assert "likeness 0.61" in summary(REPORT)
+    assert "not measured" in summary(replace(REPORT, likeness=LikenessReport(None, "three photos")))
