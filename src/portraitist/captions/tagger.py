@@ -39,7 +39,7 @@ class Tagger:
             if not (folder / name).is_file():
                 raise MissingModel(f"The tagger {folder} has no {name}.", hint="Only bases with a tagger tell tags.")
         transformers.utils.logging.disable_progress_bar()
-        options = {"local_files_only": True, "use_safetensors": True, "torch_dtype": torch.float32}
+        options = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
         try:
             network = transformers.AutoModelForImageClassification.from_pretrained(str(folder), **options)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
