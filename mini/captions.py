@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 TRIGGERS = ("ohwx", "sks")
 CLASSES = ("woman", "man", "girl", "boy", "person")
 
-# What `degrade.py` does to a picture and how prompts, mostly negative ones, speak of it. Index 0 is an untouched picture.
+# What `degrade.py` does to a picture and how prompts, mostly negative ones, speak of it. Index 0: an untouched picture.
 FLAWS: tuple[tuple[str, ...], ...] = (
     (),
     ("blurry", "blurred", "out of focus"),
     ("lowres", "low resolution", "pixelated"),
     ("noise", "noisy", "grainy"),
     ("jpeg artifacts", "jpeg_artifacts"),
-    ("deformed", "bad anatomy", "bad_anatomy", "distorted", "disfigured", "ugly", "mutated", "bad face", "asymmetrical"),
+    (
+        "deformed",
+        "bad anatomy",
+        "bad_anatomy",
+        "distorted",
+        "disfigured",
+        "ugly",
+        "mutated",
+        "bad face",
+        "asymmetrical",
+    ),
     ("overexposed", "too bright"),
     ("underexposed", "too dark"),
     ("oversaturated", "garish"),
@@ -34,12 +44,18 @@ WORST = ("worst quality", "low quality", "bad quality", "poor quality")
 BEST = ("masterpiece", "best quality", "high quality", "highres", "detailed", "sharp focus", "absurdres")
 # Words that people type and that mean nothing here: seen at random, so that they change little.
 NEUTRAL = (
-    "beautiful", "cinematic", "professional", "elegant", "stunning", "award winning", "intricate", "highly detailed", "8k", "4k", "hd", "uhd",
-    "studio", "fashion", "magazine", "cover", "art", "artwork", "realistic", "photorealistic", "natural", "perfect", "face", "head", "character",
-    "style", "aesthetic", "vibrant", "colorful", "soft", "warm", "cool", "vintage", "retro", "modern", "classic", "dreamy", "moody", "epic",
-    "handsome", "pretty", "cute", "lovely", "happy", "serious", "calm", "confident", "wearing", "dress", "jacket", "coat", "hair", "eyes",
-    "skin", "nose", "lips", "mouth", "ears", "chin", "cheeks", "model", "actor", "sitter", "human", "people", "light", "lighting", "shadow",
-    "depth of field", "bokeh", "dslr", "canon", "nikon", "film", "lens", "50mm", "85mm", "camera", "picture", "image", "illustration", "drawing",
+    "beautiful", "cinematic", "professional", "elegant", "stunning", "award winning", "intricate", "highly detailed",
+    "8k", "4k", "hd", "uhd",
+    "studio", "fashion", "magazine", "cover", "art", "artwork", "realistic", "photorealistic", "natural", "perfect",
+    "face", "head", "character",
+    "style", "aesthetic", "vibrant", "colorful", "soft", "warm", "cool", "vintage", "retro", "modern", "classic",
+    "dreamy", "moody", "epic",
+    "handsome", "pretty", "cute", "lovely", "happy", "serious", "calm", "confident", "wearing", "dress", "jacket",
+    "coat", "hair", "eyes",
+    "skin", "nose", "lips", "mouth", "ears", "chin", "cheeks", "model", "actor", "sitter", "human", "people",
+    "light", "lighting", "shadow",
+    "depth of field", "bokeh", "dslr", "canon", "nikon", "film", "lens", "50mm", "85mm", "camera", "picture",
+    "image", "illustration", "drawing",
 )  # fmt: skip
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -57,44 +73,96 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "smile": ("smile", "smiling"), "grin": ("grin", "grinning"), "laughing": ("laughing", "laugh"),
     "surprised": ("surprised", "surprise"), "angry": ("angry", "frown"), "sad": ("sad", "unhappy"),
     "closed_eyes": ("closed_eyes", "closed eyes", "eyes closed"),
-    "grey_hair": ("grey_hair", "gray hair"), "grey_eyes": ("grey_eyes", "gray eyes"), "blonde_hair": ("blonde_hair", "blond hair"),
+    "grey_hair": ("grey_hair", "gray hair"), "grey_eyes": ("grey_eyes", "gray eyes"), "blonde_hair": ("blonde_hair",
+    "blond hair"),
     "red_hair": ("red_hair", "ginger hair"), "afro": ("afro", "afro hair"), "bald": ("bald", "bald head"),
     "old": ("old", "elderly", "senior"), "child": ("child", "kid", "young"), "tan": ("tan", "tanned skin"),
     "facial_hair": ("facial_hair", "facial hair"), "mustache": ("mustache", "moustache"),
-    "sunset": ("sunset", "golden hour", "sunset light"), "night": ("night", "at night"), "snow": ("snow", "snowy", "winter"),
-    "forest": ("forest", "in a forest", "trees"), "beach": ("beach", "at the beach", "sea"), "city": ("city", "street", "in a city"),
+    "sunset": ("sunset", "golden hour", "sunset light"), "night": ("night", "at night"), "snow": ("snow", "snowy",
+    "winter"),
+    "forest": ("forest", "in a forest", "trees"), "beach": ("beach", "at the beach", "sea"), "city": ("city",
+    "street", "in a city"),
     "indoors": ("indoors", "room"), "outdoors": ("outdoors", "outside"), "bookshelf": ("bookshelf", "library", "books"),
     "simple_background": ("simple_background", "plain background", "simple background"),
     "blurry_background": ("blurry_background", "blurred background", "blurry background"),
-    "neon_lights": ("neon_lights", "neon lights"), "overcast": ("overcast", "cloudy"), "backlight": ("backlight", "backlighting", "rim light"),
-    "close-up": ("close-up", "closeup", "close up"), "portrait": ("portrait", "head and shoulders"), "upper_body": ("upper_body", "half body"),
+    "neon_lights": ("neon_lights", "neon lights"), "overcast": ("overcast", "cloudy"), "backlight": ("backlight",
+    "backlighting", "rim light"),
+    "close-up": ("close-up", "closeup", "close up"), "portrait": ("portrait", "head and shoulders"),
+    "upper_body": ("upper_body", "half body"),
     "looking_at_viewer": ("looking_at_viewer", "looking at viewer", "looking at the viewer", "looking at camera"),
     "hat": ("hat", "headwear"), "sun_hat": ("sun_hat", "straw hat"), "baseball_cap": ("baseball_cap", "cap"),
-    "earrings": ("earrings", "earring", "jewelry"), "necklace": ("necklace", "jewelry"), "glasses": ("glasses", "eyeglasses"),
-    "t-shirt": ("t-shirt", "tshirt", "shirt"), "collared_shirt": ("collared_shirt", "dress shirt", "shirt"), "necktie": ("necktie", "tie"),
-    "suit": ("suit", "business suit", "formal"), "sweater": ("sweater", "jumper"), "off_shoulder": ("off_shoulder", "bare shoulders"),
+    "earrings": ("earrings", "earring", "jewelry"), "necklace": ("necklace", "jewelry"), "glasses": ("glasses",
+    "eyeglasses"),
+    "t-shirt": ("t-shirt", "tshirt", "shirt"), "collared_shirt": ("collared_shirt", "dress shirt", "shirt"),
+    "necktie": ("necktie", "tie"),
+    "suit": ("suit", "business suit", "formal"), "sweater": ("sweater", "jumper"), "off_shoulder": ("off_shoulder",
+    "bare shoulders"),
     "striped": ("striped", "stripes"), "lipstick": ("lipstick", "makeup"),
 }  # fmt: skip
 
 _CLOTHES_WORD = {
-    "t-shirt": "t-shirt", "collared_shirt": "shirt", "suit": "suit", "hoodie": "hoodie", "sweater": "sweater", "tank_top": "tank top",
+    "t-shirt": "t-shirt", "collared_shirt": "shirt", "suit": "suit", "hoodie": "hoodie", "sweater": "sweater",
+    "tank_top": "tank top",
     "off_shoulder": "off-shoulder dress",
 }  # fmt: skip
 _PLACE = {
-    "simple_background": "in front of a plain background", "gradient_background": "in front of a gradient background", "indoors": "indoors",
+    "simple_background": "in front of a plain background",
+    "gradient_background": "in front of a gradient background", "indoors": "indoors",
     "forest": "in a forest", "beach": "at the beach", "city": "in a city", "night": "at night", "snow": "in the snow",
     "bookshelf": "in front of a bookshelf",
 }  # fmt: skip
 _SKIN = {"pale_skin": "pale skin", "tan": "tanned skin", "brown_skin": "brown skin", "dark_skin": "dark skin"}
 _CUT = {
-    "buzz_cut": "a buzz cut", "bob_cut": "a bob cut", "quiff": "a quiff", "afro": "an afro", "ponytail": "a ponytail", "hair_bun": "a hair bun",
+    "buzz_cut": "a buzz cut", "bob_cut": "a bob cut", "quiff": "a quiff", "afro": "an afro",
+    "ponytail": "a ponytail", "hair_bun": "a hair bun",
     "twintails": "twintails", "braid": "a braid", "bald": "a bald head",
 }  # fmt: skip
-_LENGTH = {"short_hair": "short", "messy_hair": "messy", "long_hair": "long", "wavy_hair": "wavy", "curly_hair": "curly"}
-_MOOD = {"smile": "smiling", "grin": "grinning", "laughing": "laughing", "surprised": "surprised", "angry": "angry", "sad": "sad"}
-_PROSE = ("a", "an", "of", "with", "and", "in", "the", "to", "at", "is", "his", "her", "on", "for", "by", "front", "young", "no", "not")
+_LENGTH = {
+    "short_hair": "short",
+    "messy_hair": "messy",
+    "long_hair": "long",
+    "wavy_hair": "wavy",
+    "curly_hair": "curly",
+}
+_MOOD = {
+    "smile": "smiling",
+    "grin": "grinning",
+    "laughing": "laughing",
+    "surprised": "surprised",
+    "angry": "angry",
+    "sad": "sad",
+}
+_PROSE = (
+    "a",
+    "an",
+    "of",
+    "with",
+    "and",
+    "in",
+    "the",
+    "to",
+    "at",
+    "is",
+    "his",
+    "her",
+    "on",
+    "for",
+    "by",
+    "front",
+    "young",
+    "no",
+    "not",
+)
 
-COLOURED = frozenset((*words.HAIR_COLOURS, *words.EYE_COLOURS, *words.SKINS, "lipstick", *(f"{colour}_clothes" for colour in words.COLOURS)))
+COLOURED = frozenset(
+    (
+        *words.HAIR_COLOURS,
+        *words.EYE_COLOURS,
+        *words.SKINS,
+        "lipstick",
+        *(f"{colour}_clothes" for colour in words.COLOURS),
+    )
+)
 _SUBJECT = frozenset((*words.GENDERS, "solo", "child", "old"))
 _HEAD_FIRST = frozenset((*words.LOOKS, *words.GENDERS))
 MIXED_IN = 0.06  # share of captions with a trigger word or a made-up name before the class word
@@ -111,13 +179,17 @@ def piece_of(tag: str, rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def write(tags: Sequence[str], rng: np.random.Generator, *, flaw: int = 0, names: Sequence[str] = TRIGGERS) -> list[str]:
+def write(
+    tags: Sequence[str], rng: np.random.Generator, *, flaw: int = 0, names: Sequence[str] = TRIGGERS
+) -> list[str]:
     """Pieces of one caption of a picture with `tags`; joined with `text` they are the caption.
 
     `flaw` indexes `FLAWS`; `names` are the words that may stand before the class word and mean nobody.
     """
     chosen = _choose(tags, rng)
-    parts = _prose(set(chosen), set(tags), rng, names) if rng.random() < 0.25 else _listed(chosen, set(tags), rng, names)
+    parts = (
+        _prose(set(chosen), set(tags), rng, names) if rng.random() < 0.25 else _listed(chosen, set(tags), rng, names)
+    )
     return _quality(flaw, rng, parts)
 
 
@@ -170,13 +242,20 @@ def _listed(chosen: list[str], tags: set[str], rng: np.random.Generator, names: 
     parts: list[str] = []
     has = set(chosen)
     rest = [tag for tag in chosen if tag not in _SUBJECT]
-    garment, colour = next((t for t in rest if t in _CLOTHES_WORD), None), next((t for t in rest if t.endswith("_clothes")), None)
+    garment, colour = (
+        next((t for t in rest if t in _CLOTHES_WORD), None),
+        next((t for t in rest if t.endswith("_clothes")), None),
+    )
     if garment and colour and rng.random() < 0.5:
         rest = [t for t in rest if t not in (garment, colour)]
         parts.append(f"{colour.removesuffix('_clothes')} {_CLOTHES_WORD[garment]}")
     elif colour and rng.random() < 0.3:
         rest.remove(colour)
-        parts.append(f"{colour.removesuffix('_clothes')} shirt" if garment in ("t-shirt", "collared_shirt") else colour.replace("_", " "))
+        parts.append(
+            f"{colour.removesuffix('_clothes')} shirt"
+            if garment in ("t-shirt", "collared_shirt")
+            else colour.replace("_", " ")
+        )
     parts += [piece_of(tag, rng) for tag in rest]
     if rng.random() < 0.75:
         parts = [parts[i] for i in rng.permutation(len(parts))]
@@ -190,7 +269,7 @@ def _listed(chosen: list[str], tags: set[str], rng: np.random.Generator, names: 
 
 
 def _prose(has: set[str], tags: set[str], rng: np.random.Generator, names: Sequence[str]) -> list[str]:
-    """A short sentence: photo of an old man with grey hair and blue eyes, wearing a red hoodie, smiling, in a forest."""
+    """A short sentence: photo of an old man with grey hair and blue eyes, in a red hoodie, smiling, in a forest."""
     look = next((tag for tag in words.LOOKS if tag in has), "portrait")
     noun = _subject(tags, rng, names)
     age = "old " if "old" in has and noun in CLASSES else "young " if "child" in has and noun == "person" else ""
@@ -205,8 +284,22 @@ def _prose(has: set[str], tags: set[str], rng: np.random.Generator, names: Seque
     parts += [f"wearing {worn[0]}", *worn[1:]] if worn else []
     parts += [_MOOD[tag] for tag in _MOOD if tag in has and not (tag == "smile" and has & {"grin", "laughing"})]
     parts += [_PLACE[tag] for tag in _PLACE if tag in has]
-    used = {*_SUBJECT, *_CLOTHES_WORD, *_PLACE, *_SKIN, *_CUT, *_LENGTH, *_MOOD, *words.HAIR_COLOURS, *words.EYE_COLOURS, *words.HATS, look}
-    used |= {"glasses", "sunglasses", "earrings", "necklace", "scarf", "beard", "mustache"} | {f"{c}_clothes" for c in words.COLOURS}
+    used = {
+        *_SUBJECT,
+        *_CLOTHES_WORD,
+        *_PLACE,
+        *_SKIN,
+        *_CUT,
+        *_LENGTH,
+        *_MOOD,
+        *words.HAIR_COLOURS,
+        *words.EYE_COLOURS,
+        *words.HATS,
+        look,
+    }
+    used |= {"glasses", "sunglasses", "earrings", "necklace", "scarf", "beard", "mustache"} | {
+        f"{c}_clothes" for c in words.COLOURS
+    }
     extra = [piece_of(tag, rng) for tag in sorted(has - used)]
     return parts + [extra[i] for i in rng.permutation(len(extra))]
 

@@ -1,4 +1,5 @@
-"""Spoils pictures on purpose: for captions of flawed pictures (so that negative prompts mean something) and as augmentation.
+"""Spoils pictures on purpose: for captions of flawed pictures (so that negative prompts mean something) and as
+augmentation.
 
 Pictures are float (b, 3, h, w) in [-1, 1] on any device; the same generator state gives the same pictures.
 """
@@ -89,7 +90,7 @@ def random_flaws(n: int, share: float, generator: torch.Generator) -> Tensor:
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """What photos and portraits differ in without meaning anything: exposure, contrast, a little blur, noise or compression."""
+    """What photos and portraits differ in without meaning anything: exposure, contrast, a little blur or noise."""
     n = len(x)
     x = x * uniform(n, 0.85, 1.15, generator) + uniform(n, -0.12, 0.12, generator)
     way = int(torch.randint(6, (), generator=generator, device=generator.device))

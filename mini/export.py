@@ -36,20 +36,30 @@ def pipeline(folder: Path, unet: Any, text: Any, vae: Any, tagger: Any | None) -
     tokenizer.save(folder / "tokenizer")
     diffusers.DDIMScheduler(**networks.SCHEDULE).save_pretrained(folder / "scheduler")
     if tagger is not None:
-        config = tagger.config.to_dict() | {"architectures": [type(tagger).__name__], "dtype": "float32", "torch_dtype": "float32"}
+        config = tagger.config.to_dict() | {
+            "architectures": [type(tagger).__name__],
+            "dtype": "float32",
+            "torch_dtype": "float32",
+        }
         write_json(folder / "tagger" / "config.json", _plain(config))
         save_tensors(networks.half(tagger.state_dict()), folder / "tagger" / "model.safetensors", {"format": "pt"})
     parts = {
-        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"], "text_encoder": ["transformers", "CLIPTextModel"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"], "scheduler": ["diffusers", "DDIMScheduler"],
         "safety_checker": [None, None], "feature_extractor": [None, None], "image_encoder": [None, None],
     }  # fmt: skip
-    index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__, "requires_safety_checker": False, **parts}
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "requires_safety_checker": False,
+        **parts,
+    }
     write_json(folder / "model_index.json", index)
 
 
 def copy_half(module: Any) -> Any:
-    """A copy of a diffusers model in fp16 on the CPU, in ordinary memory order. Raises ValueError when a weight does not fit fp16."""
+    """An fp16 copy of a diffusers model on the CPU, in ordinary memory order. ValueError for what fp16 cannot hold."""
     copy = type(module).from_config(module.config)
     state = networks.half(module.state_dict())
     check_finite(state)
@@ -66,13 +76,20 @@ def check_finite(state: dict[str, torch.Tensor]) -> None:
 def text_folder(text: nn.Module, folder: Path) -> None:
     """The text encoder under the key names of Stable Diffusion 1.5, whatever this transformers calls them.
 
-    The configuration says float32 although the file is fp16: transformers 5 would else load fp16 beside diffusers' float32 networks.
+    The configuration says float32 although the file is fp16: transformers 5 would else load fp16 beside diffusers'
+    float32 networks.
     """
-    state = {name if name.startswith("text_model.") else f"text_model.{name}": tensor for name, tensor in networks.half(text.state_dict()).items()}
+    state = {
+        name if name.startswith("text_model.") else f"text_model.{name}": tensor
+        for name, tensor in networks.half(text.state_dict()).items()
+    }
     state = {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
     check_finite(state)
     config: Any = text.config
-    write_json(folder / "config.json", _plain(config.to_dict() | {"architectures": ["CLIPTextModel"], "dtype": "float32", "torch_dtype": "float32"}))
+    write_json(
+        folder / "config.json",
+        _plain(config.to_dict() | {"architectures": ["CLIPTextModel"], "dtype": "float32", "torch_dtype": "float32"}),
+    )
     save_tensors(state, folder / "model.safetensors", {"format": "pt"})
 
 
@@ -85,7 +102,10 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
 
 def judge_folder(judge: nn.Module, folder: Path, widths: networks.Widths, report: dict[str, Any]) -> None:
     save_tensors(networks.half(judge.state_dict()), folder / "judge.safetensors", {"format": "pt"})
-    write_json(folder / "judge.json", {"widths": widths.judge, "depths": widths.judge_depths, "size": networks.JUDGE_SIZE, "report": report})
+    write_json(
+        folder / "judge.json",
+        {"widths": widths.judge, "depths": widths.judge_depths, "size": networks.JUDGE_SIZE, "report": report},
+    )
 
 
 def cut(folder: Path, out: Path) -> list[Path]:
@@ -109,11 +129,17 @@ def cut(folder: Path, out: Path) -> list[Path]:
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
     """Bytes and sha256 of every file."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in files}
+    return {
+        p.relative_to(folder).as_posix(): {
+            "bytes": p.stat().st_size,
+            "sha256": hashlib.sha256(p.read_bytes()).hexdigest(),
+        }
+        for p in files
+    }
 
 
 def from_state(state: Path, widths: networks.Widths = networks.FULL) -> dict[str, Any]:
-    """The trained networks of a state folder: vae, unet and text (averaged weights), and, where they are there, tagger and judge."""
+    """The trained networks of a state folder: vae, unet, text (averaged), and tagger and judge where they are there."""
     from mini.loop import Flat
 
     vae, unet, text = networks.autoencoder(widths), networks.unet(widths), networks.text_encoder(widths)

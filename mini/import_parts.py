@@ -17,12 +17,18 @@ TARGETS = {"mini": ROOT / "src" / "portraitist" / "library" / "mini", "judge": R
 
 
 def unpack(parts: Path, targets: dict[str, Path] = TARGETS) -> list[Path]:
-    """Replaces each file that the parts hold; returns the files. Raises FileNotFoundError without parts, tarfile.TarError for broken ones."""
+    """Replaces each file that the parts hold; returns the files.
+
+    Raises FileNotFoundError without parts, tarfile.TarError for broken ones.
+    """
     paths = sorted(parts.glob("mini.tar.*"))
     if not paths:
         raise FileNotFoundError(f"{parts} has no mini.tar.000")
     written = []
-    with tempfile.TemporaryDirectory() as temporary, tarfile.open(fileobj=io.BytesIO(b"".join(p.read_bytes() for p in paths))) as tar:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        tarfile.open(fileobj=io.BytesIO(b"".join(p.read_bytes() for p in paths))) as tar,
+    ):
         tar.extractall(temporary, filter="data")
         for name, target in targets.items():
             source = Path(temporary) / name

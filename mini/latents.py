@@ -1,6 +1,8 @@
-"""Turns rendered pictures into what the U-Net trains on: latents and captions as token ids, kept on disk and on the device.
+"""Turns rendered pictures into what the U-Net trains on: latents and captions as token ids, kept on disk and on the
+device.
 
-A few pictures are spoilt first and their captions say so. Each picture gets several captions, written by processes of their own.
+A few pictures are spoilt first and their captions say so. Each picture gets several captions, written by processes of
+their own.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def made_up_names(count: int = 200, seed: int = 5) -> list[str]:
     return [*captions.TRIGGERS * (count // 2), *names]
 
 
-def tokens_of(tags: np.ndarray[Any, Any], flaws: np.ndarray[Any, Any], seed: int, variants: int = CAPTIONS) -> np.ndarray[Any, Any]:
+def tokens_of(
+    tags: np.ndarray[Any, Any], flaws: np.ndarray[Any, Any], seed: int, variants: int = CAPTIONS
+) -> np.ndarray[Any, Any]:
     """int16 (n, variants, 77) ids of captions for bool (n, len(TAGS)) tags."""
     rng, names = np.random.default_rng(seed), made_up_names()
     found = np.empty((len(tags), variants, tokenizer.LENGTH), np.int16)
@@ -95,8 +99,19 @@ class Encoder:
         return Store(torch.cat(self.latents).contiguous(), torch.cat(written).to(self.device))
 
 
-def collect(vae: Any, pools: Iterable[Pool], painter: Painter, count: int, seconds: float, *, seed: int, starts: tuple[int, ...], workers: int) -> list[Store]:
-    """Stores of the three buckets: all of `pools`, then fresh renders up to `count` on this rank or until `seconds` are over.
+def collect(
+    vae: Any,
+    pools: Iterable[Pool],
+    painter: Painter,
+    count: int,
+    seconds: float,
+    *,
+    seed: int,
+    starts: tuple[int, ...],
+    workers: int,
+) -> list[Store]:
+    """Stores of the three buckets: all of `pools`, then fresh renders up to `count` on this rank or until `seconds` are
+    over.
 
     `starts`: for each bucket the first number of this rank's list that has not been rendered yet.
     """
@@ -108,7 +123,9 @@ def collect(vae: Any, pools: Iterable[Pool], painter: Painter, count: int, secon
             for start in range(0, len(pool), 256):
                 bucket.add(pool[start : start + 256])
         say("latents", from_pools=sum(e.count() for e in encoders), seconds=round(time.monotonic() - begin, 1))
-        streams = [painter.chunks(size, count, judged=False, start=first) for size, first in zip(BUCKETS, starts, strict=True)]
+        streams = [
+            painter.chunks(size, count, judged=False, start=first) for size, first in zip(BUCKETS, starts, strict=True)
+        ]
         while True:
             total = sum(encoder.count() for encoder in encoders)
             if all(e.latents for e in encoders) and (total >= count or time.monotonic() - begin >= seconds):

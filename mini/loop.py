@@ -1,7 +1,7 @@
 """What all of mini's trainings share: a schedule by the clock, flat weights, their averages, and curves on disk.
 
-A stage is given seconds, not steps: the learning rate follows the share of the time that is over, so that every run ends
-annealed and in time, whatever machine it is on. Several ranks follow rank 0's clock.
+A stage is given seconds, not steps: the learning rate follows the share of the time that is over, so that every run
+ends annealed and in time, whatever machine it is on. Several ranks follow rank 0's clock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHECK = 8  # steps between looks at the clock
 
 
 class Clock:
-    """Share of a stage's time that is over, 0–1, the same on every rank. `before`: seconds spent in earlier runs of the stage."""
+    """Share of a stage's time that is over, 0–1, the same on every rank. `before`: seconds of earlier runs."""
 
     def __init__(self, seconds: float, *, before: float = 0.0, whole: float | None = None, world: int = 1) -> None:
         self.start, self.seconds, self.before, self.whole = time.monotonic(), seconds, before, whole or before + seconds
@@ -37,7 +37,7 @@ class Clock:
         return self.before + time.monotonic() - self.start
 
     def tick(self, device: torch.device) -> bool:
-        """Counts a step; every `CHECK` steps (on a CPU each) waits for the device and reads the clock. True while there is time."""
+        """Counts a step; every `CHECK` (on a CPU each) waits for the device and reads the clock. False when over."""
         self.steps += 1
         if self.steps % CHECK == 0 or device.type == "cpu":
             if device.type == "cuda":
@@ -61,7 +61,14 @@ class Flat:
     One all-reduce, one optimiser kernel and one file serve a whole network. 4-D weights are kept channels-last.
     """
 
-    def __init__(self, modules: Iterable[nn.Module], device: torch.device, *, betas: tuple[float, float] = (0.9, 0.99), decay: float = 0.01) -> None:
+    def __init__(
+        self,
+        modules: Iterable[nn.Module],
+        device: torch.device,
+        *,
+        betas: tuple[float, float] = (0.9, 0.99),
+        decay: float = 0.01,
+    ) -> None:
         self.params = [p for module in modules for p in module.parameters() if p.requires_grad]
         size = sum(p.numel() for p in self.params)
         self.vector = nn.Parameter(torch.empty(size, device=device))
@@ -76,11 +83,13 @@ class Flat:
             p.grad = _view(self.gradient[start:end], p)
             start = end
         self.average = self.vector.detach().clone()
-        self.optimiser = torch.optim.AdamW([self.vector], lr=0.0, betas=betas, weight_decay=decay, fused=device.type == "cuda")
+        self.optimiser = torch.optim.AdamW(
+            [self.vector], lr=0.0, betas=betas, weight_decay=decay, fused=device.type == "cuda"
+        )
         self.steps = 0
 
     def step(self, rate: float, *, world: int = 1, clip: float = 1.0, average: float = 0.999) -> Tensor:
-        """Averages gradients over ranks, clips, steps, averages weights, zeroes. Returns the gradient's norm, on the device."""
+        """Averages gradients over ranks, clips, steps, averages weights, zeroes. The gradient's norm, on the device."""
         if world > 1:
             dist.all_reduce(self.gradient)
             self.gradient.div_(world)
@@ -102,7 +111,11 @@ class Flat:
     def save(self, path: Path, **numbers: float) -> None:
         """Writes weights, average and the optimiser's state, whole or not at all."""
         state = self.optimiser.state.get(self.vector, {})
-        tensors = {"vector": self.vector.detach(), "average": self.average, "steps": torch.tensor([self.steps], dtype=torch.float64)}
+        tensors = {
+            "vector": self.vector.detach(),
+            "average": self.average,
+            "steps": torch.tensor([self.steps], dtype=torch.float64),
+        }
         tensors |= {name: state[name] for name in ("exp_avg", "exp_avg_sq") if name in state}
         tensors |= {name: torch.tensor([number], dtype=torch.float64) for name, number in numbers.items()}
         save_tensors({name: tensor.cpu() for name, tensor in tensors.items()}, path)
@@ -113,7 +126,9 @@ class Flat:
         self.vector.data.copy_(tensors.pop("vector"))
         self.average.copy_(tensors.pop("average"))
         self.steps = int(tensors.pop("steps").item())
-        moments = {name: tensors.pop(name).to(self.vector.device) for name in ("exp_avg", "exp_avg_sq") if name in tensors}
+        moments = {
+            name: tensors.pop(name).to(self.vector.device) for name in ("exp_avg", "exp_avg_sq") if name in tensors
+        }
         if moments:
             count = torch.tensor(float(self.steps), device=self.vector.device if self.vector.is_cuda else None)
             self.optimiser.state[self.vector] = {"step": count, **moments}
@@ -136,11 +151,13 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
 
 
 class Curve:
-    """Losses over time, printed now and then and kept in `<folder>/<name>.json`; numbers stay on the device until then."""
+    """Losses over time, printed now and then and kept in `<folder>/<name>.json`; till then they stay on the device."""
 
     def __init__(self, name: str, folder: Path, *, every: float = 15.0, quiet: bool = False) -> None:
         self.name, self.path, self.every, self.quiet = name, folder / f"{name}.json", every, quiet
-        self.rows: list[dict[str, float]] = json.loads(self.path.read_text()) if self.path.exists() and not quiet else []
+        self.rows: list[dict[str, float]] = (
+            json.loads(self.path.read_text()) if self.path.exists() and not quiet else []
+        )
         self.sums: dict[str, Tensor] = {}
         self.count, self.pictures, self.last, self.start = 0, 0, time.monotonic(), time.monotonic()
 
@@ -159,7 +176,12 @@ class Curve:
             return
         means = {name: round(float(total) / self.count, 6) for name, total in self.sums.items()}
         now = time.monotonic()
-        row = {"second": round(now - self.start, 1), "steps": self.count, "pictures_per_second": round(self.pictures / max(now - self.last, 1e-6)), **means}
+        row = {
+            "second": round(now - self.start, 1),
+            "steps": self.count,
+            "pictures_per_second": round(self.pictures / max(now - self.last, 1e-6)),
+            **means,
+        }
         self.rows.append(row)
         self.sums, self.count, self.pictures, self.last = {}, 0, 0, now
         if not self.quiet:
@@ -175,4 +197,9 @@ def write_json(path: Path, value: Any) -> None:
 def say(stage: str, **numbers: object) -> None:
     """One line of progress with the time of day."""
     rank = os.environ.get("RANK", "0")
-    print(time.strftime("%H:%M:%S"), f"[{rank}] {stage}:", *(f"{name} {value}" for name, value in numbers.items()), flush=True)
+    print(
+        time.strftime("%H:%M:%S"),
+        f"[{rank}] {stage}:",
+        *(f"{name} {value}" for name, value in numbers.items()),
+        flush=True,
+    )

@@ -1,8 +1,9 @@
 """Rendered pictures kept on the device as bytes, with all that the trainings need to know of them.
 
-The pool of rank r holds the pictures number r, r + world, r + 2·world … of an endless list, so ranks never share a picture and
-any picture can be rendered again. There are two lists: one goes round and round `JUDGED` identities, for the judge;
-in the other each picture has an identity of its own, so that the base meets as many people as it sees pictures.
+The pool of rank r holds the pictures number r, r + world, r + 2·world … of an endless list, so ranks never share a
+picture and any picture can be rendered again. There are two lists: one goes round and round `JUDGED` identities, for
+the judge; in the other each picture has an identity of its own, so that the base meets as many people as it sees
+pictures.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ IDENTITY = len(people.IDENTITY)
 
 @dataclass
 class Pool:
-    """Pictures of one size: `rgb` uint8 (n, h, w, 3); `tags` bool (n, tags); `points` float (n, 5, 2) pixels; `who` int64 (n,);
-    `traits` half (n, IDENTITY), the numbers of the identity; `kind` int64 (n,), equal for the same gender, age, skin and hair."""
+    """Pictures of one size: `rgb` uint8 (n, h, w, 3); `tags` bool (n, tags); `points` float (n, 5, 2) pixels; `who`
+    int64 (n,);
+    `traits` half (n, IDENTITY), the numbers of the identity; `kind` int64 (n,), equal for the same gender, age, skin
+    and hair."""
 
     rgb: Tensor
     tags: Tensor
@@ -94,7 +97,9 @@ class Painter:
             following = firsts[i + 1] if i + 1 < len(firsts) else None
             ahead = None
             if following is not None:
-                ahead = self.thread.submit(self._draw, size, following, min(self.chunk, start + count - following), judged)
+                ahead = self.thread.submit(
+                    self._draw, size, following, min(self.chunk, start + count - following), judged
+                )
             yield self._paint(now.result(), size)
 
     def _draw(self, size: tuple[int, int], first: int, count: int, judged: bool) -> people.People:
@@ -104,7 +109,9 @@ class Painter:
         identity, seed = listed(number, judged)
         return people.draw(identity, seed, None, aspect=size[0] / size[1])
 
-    def paint(self, identity: np.ndarray[Any, Any], seed: np.ndarray[Any, Any], size: tuple[int, int], look: str | None = None) -> Pool:
+    def paint(
+        self, identity: np.ndarray[Any, Any], seed: np.ndarray[Any, Any], size: tuple[int, int], look: str | None = None
+    ) -> Pool:
         """Pictures of these people at once, outside the lists."""
         return self._paint(people.draw(identity, seed, look, aspect=size[0] / size[1]), size)
 
@@ -124,7 +131,14 @@ def fill(painter: Painter, size: tuple[int, int], count: int, seconds: float, *,
     start, held, rows = time.monotonic(), None, 0
     for part in painter.chunks(size, count, judged=judged):
         if held is None:
-            held = Pool(*(torch.empty(count, *getattr(part, name).shape[1:], dtype=getattr(part, name).dtype, device=painter.device) for name in FIELDS))
+            held = Pool(
+                *(
+                    torch.empty(
+                        count, *getattr(part, name).shape[1:], dtype=getattr(part, name).dtype, device=painter.device
+                    )
+                    for name in FIELDS
+                )
+            )
         for name in FIELDS:
             getattr(held, name)[rows : rows + len(part)] = getattr(part, name)
         rows += len(part)

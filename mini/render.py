@@ -1,7 +1,8 @@
 """Draws a sitter: `python -m mini.render --identity N --count K --seed S --look photo --out DIR`.
 
-Writes 000.png, 001.png … and truth.json: for each picture its identity, circumstance and look in numbers, the tags that can be seen,
-a caption and five landmarks in pixels. The same numbers give the same pictures on the same kind of machine.
+Writes 000.png, 001.png … and truth.json: for each picture its identity, circumstance and look in numbers, the tags that
+can be seen, a caption and five landmarks in pixels. The same numbers give the same pictures on the same kind of
+machine.
 """
 
 from __future__ import annotations
@@ -43,11 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mini.render", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--identity", type=int, required=True, help=f"whose pictures; from {people.MEASURING} up for measuring only")
+    parser = argparse.ArgumentParser(
+        prog="python -m mini.render", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--identity", type=int, required=True, help=f"whose pictures; from {people.MEASURING} up for measuring only"
+    )
     parser.add_argument("--count", type=int, default=8, help="how many (8)")
     parser.add_argument("--seed", type=int, default=0, help="of the first picture; the next ones count up (0)")
-    parser.add_argument("--look", default="photo", help=f"{', '.join(LOOKS)}, or any: a look for each picture by its seed (photo)")
+    parser.add_argument(
+        "--look", default="photo", help=f"{', '.join(LOOKS)}, or any: a look for each picture by its seed (photo)"
+    )
     parser.add_argument("--size", default="256x256", help=f"{', '.join(f'{w}x{h}' for w, h in SIZES)} (256x256)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
@@ -79,8 +86,10 @@ def render(given: argparse.Namespace) -> None:
     replace(given.out / "truth.json", document.encode())
 
 
-def draw(identities: people.Ints, seeds: people.Ints, look: str | people.Ints | None, *, aspect: float = 1.0) -> people.People:
-    """As `people.draw`, but `look` may also be an index into LOOKS for each picture, and the tag for greys follows the look."""
+def draw(
+    identities: people.Ints, seeds: people.Ints, look: str | people.Ints | None, *, aspect: float = 1.0
+) -> people.People:
+    """As `people.draw`; `look` may also be an index into LOOKS for each picture; the tag for greys follows it."""
     drawn = people.draw(identities, seeds, look if isinstance(look, str) else None, aspect=aspect)
     looks = look if isinstance(look, np.ndarray) else drawn.look
     scene = drawn.scene.copy()
@@ -118,7 +127,10 @@ def truth(drawn: people.People, pictures: Pictures, i: int) -> dict[str, Any]:
     points = pictures.landmarks[i].cpu().tolist()
     return {
         "identity": {"number": int(drawn.identity[i]), **{name: values[name] for name in people.IDENTITY}},
-        "circumstance": {"seed": int(drawn.seed[i]), **{name: values[name] for name in people.CIRCUMSTANCE if name != "seed"}},
+        "circumstance": {
+            "seed": int(drawn.seed[i]),
+            **{name: values[name] for name in people.CIRCUMSTANCE if name != "seed"},
+        },
         "look": LOOKS[int(drawn.look[i])],
         "tags": tags,
         "caption": captions.text(captions.write(tags, rng)),

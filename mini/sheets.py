@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROMPTS = (
-    "woman, photo, smile, looking at viewer, long hair, brown hair, blue eyes, pale skin, red sweater, outdoors, forest, portrait",
+    "woman, photo, smile, looking at viewer, long hair, brown hair, blue eyes, pale skin, red sweater, outdoors, "
+    "forest, portrait",
     "man, photo, beard, short hair, black hair, brown eyes, dark skin, blue suit, necktie, simple background, portrait",
     "girl, child, photo, freckles, red hair, twintails, green eyes, yellow t-shirt, beach, smile, upper body",
     "old man, photo, grey hair, glasses, brown skin, collared shirt, bookshelf, looking at viewer, close-up",
@@ -30,8 +31,18 @@ NEGATIVE = "blurry, lowres, bad anatomy, worst quality"
 
 
 @torch.no_grad()
-def sample(unet: Any, text: Any, vae: Any, prompts: tuple[str, ...], seeds: int, *, size: tuple[int, int] = (256, 256), steps: int = 25, scale: float = 4.5) -> Tensor:
-    """uint8 (prompts × seeds, h, w, 3), one prompt a row, by DPM++ 2M on Karras' steps. Shows what a training is worth, no more."""
+def sample(
+    unet: Any,
+    text: Any,
+    vae: Any,
+    prompts: tuple[str, ...],
+    seeds: int,
+    *,
+    size: tuple[int, int] = (256, 256),
+    steps: int = 25,
+    scale: float = 4.5,
+) -> Tensor:
+    """uint8 (prompts × seeds, h, w, 3), one prompt a row, by DPM++ 2M on Karras' steps."""
     from diffusers import DPMSolverMultistepScheduler
 
     device = next(unet.parameters()).device
@@ -39,10 +50,17 @@ def sample(unet: Any, text: Any, vae: Any, prompts: tuple[str, ...], seeds: int,
     negative = tokenizer.encode_pieces([NEGATIVE])
     tokens = torch.tensor([negative] * len(rows) + rows, device=device)
     solver = DPMSolverMultistepScheduler(
-        beta_start=SCHEDULE["beta_start"], beta_end=SCHEDULE["beta_end"], beta_schedule=SCHEDULE["beta_schedule"], use_karras_sigmas=True, steps_offset=1
+        beta_start=SCHEDULE["beta_start"],
+        beta_end=SCHEDULE["beta_end"],
+        beta_schedule=SCHEDULE["beta_schedule"],
+        use_karras_sigmas=True,
+        steps_offset=1,
     )
     solver.set_timesteps(steps)
-    noise = [torch.randn(4, size[1] // 8, size[0] // 8, generator=torch.Generator().manual_seed(i % seeds)) for i in range(len(rows))]
+    noise = [
+        torch.randn(4, size[1] // 8, size[0] // 8, generator=torch.Generator().manual_seed(i % seeds))
+        for i in range(len(rows))
+    ]
     z = torch.stack(noise).to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         states = text_states(text, tokens)

@@ -1,4 +1,4 @@
-"""The stages of mini's training on one rank, in their order. Each looks first whether its result is already in the state folder."""
+"""The stages of mini's training on one rank, in order. Each looks first whether its result is there."""
 
 from __future__ import annotations
 
@@ -53,26 +53,34 @@ class Stage:
 
     def stores(self) -> list[latents.Store]:
         """Latents and captions of this rank; made if any rank's are missing."""
-        paths = [self.plan.state / f"latents-{rank}-of-{self.plan.world}.safetensors" for rank in range(self.plan.world)]
+        paths = [
+            self.plan.state / f"latents-{rank}-of-{self.plan.world}.safetensors" for rank in range(self.plan.world)
+        ]
         there = all(path.exists() for path in paths)
         meet(self.plan)
         if there:
             say("latents", read=paths[self.rank].name)
             return latents.load(paths[self.rank], self.device)
         warming = self._start_warming()
-        self.painter = Painter(self.plan.renderer, self.device, rank=self.rank, world=self.plan.world, chunk=12 if self.plan.tiny else 192)
+        self.painter = Painter(
+            self.plan.renderer, self.device, rank=self.rank, world=self.plan.world, chunk=12 if self.plan.tiny else 192
+        )
         newcomers, judged = self._render()
         self._networks(newcomers, judged, warming)
         vae = self._load_vae()
         starts = tuple(len(pool) for pool in newcomers) if newcomers else (0, 0, 0)
         self._report_vae(vae)
         stores = latents.collect(
-            vae, [*newcomers, *([judged] if judged else [])], self.painter, self.plan.count // self.plan.world, self.plan.latents,
+            vae, [*newcomers,
+            *([judged] if judged else [])], self.painter, self.plan.count // self.plan.world, self.plan.latents,
             seed=self.rank + 1, starts=starts, workers=max(1, (os.cpu_count() or 2) // (2 * self.plan.world)),
         )  # fmt: skip
         self._refine(vae, newcomers, judged)
         latents.save(stores, paths[self.rank])
-        write_json(self.log / f"data-{self.rank}.json", {"pictures": {f"{w}x{h}": len(store) for (w, h), store in zip(BUCKETS, stores, strict=True)}})
+        write_json(
+            self.log / f"data-{self.rank}.json",
+            {"pictures": {f"{w}x{h}": len(store) for (w, h), store in zip(BUCKETS, stores, strict=True)}},
+        )
         return stores
 
     def _render(self) -> tuple[list[Pool], Pool | None]:
@@ -83,7 +91,12 @@ class Stage:
         few = max(2, count // 64)
         newcomers, judged = [], None
         if self.rank == 0:
-            sizes = zip(BUCKETS, (count, few, few), (seconds * (0.4 if both else 0.8), seconds * 0.1, seconds * 0.1), strict=True)
+            sizes = zip(
+                BUCKETS,
+                (count, few, few),
+                (seconds * (0.4 if both else 0.8), seconds * 0.1, seconds * 0.1),
+                strict=True,
+            )
             newcomers = [fill(self.painter, size, n, limit, judged=False) for size, n, limit in sizes]
         if self.last:
             alone = Painter(self.plan.renderer, self.device, chunk=self.painter.chunk)
@@ -95,7 +108,10 @@ class Stage:
         assert self.painter is not None
         people, each = (4, 2) if self.plan.tiny else (400, 5)
         number = np.arange(people * each)
-        chunks = [self.painter.paint(HELD_OUT + part % people, part // people, BUCKETS[0]) for part in np.array_split(number, max(1, len(number) // 200))]
+        chunks = [
+            self.painter.paint(HELD_OUT + part % people, part // people, BUCKETS[0])
+            for part in np.array_split(number, max(1, len(number) // 200))
+        ]
         return joined(chunks)
 
     # Networks
@@ -110,10 +126,16 @@ class Stage:
             setup = train_vae.Setup(plan.vae, batch=plan.vae_batch, compiled=plan.compiled)
             train_vae.train(vae, newcomers, setup, self.device, self.log)
             save_tensors(vae.state_dict(), state / "vae.safetensors")
-        if self.last and judged is not None and not any((state / f"judge.{end}").exists() for end in ("safetensors", "json")):
+        if (
+            self.last
+            and judged is not None
+            and not any((state / f"judge.{end}").exists() for end in ("safetensors", "json"))
+        ):
             self._tagger([judged], plan.tagger, train_tagger.RATE)
             judge, heads = self._judge()
-            train_judge.train(judge, heads, [judged], train_judge.Setup(plan.judge, batch=plan.judge_batch), self.device, self.log)
+            train_judge.train(
+                judge, heads, [judged], train_judge.Setup(plan.judge, batch=plan.judge_batch), self.device, self.log
+            )
             save_tensors(judge.state_dict(), state / "judge.safetensors")
             save_tensors(heads.state_dict(), state / "heads.safetensors")
         meet(plan)
@@ -129,7 +151,10 @@ class Stage:
         return tagger
 
     def _judge(self) -> tuple[networks.Judge, train_judge.Heads]:
-        judge, heads = networks.Judge(self.plan.widths.judge, self.plan.widths.judge_depths).to(self.device), train_judge.Heads().to(self.device)
+        judge, heads = (
+            networks.Judge(self.plan.widths.judge, self.plan.widths.judge_depths).to(self.device),
+            train_judge.Heads().to(self.device),
+        )
         if (self.plan.state / "judge.safetensors").exists():
             judge.load_state_dict(load_file(self.plan.state / "judge.safetensors"))
             heads.load_state_dict(load_file(self.plan.state / "heads.safetensors"))
@@ -148,7 +173,9 @@ class Stage:
             report["scaling_factor"] = round(1.0 / report["latent_std"], 5)
             if not (self.plan.state / "vae.json").exists():
                 write_json(self.plan.state / "vae.json", report)
-            sheets.grid(sheets.round_trip(vae, held.rgb[: 8 if self.plan.tiny else 32]), 8, self.plan.out / "round-trip.png")
+            sheets.grid(
+                sheets.round_trip(vae, held.rgb[: 8 if self.plan.tiny else 32]), 8, self.plan.out / "round-trip.png"
+            )
         meet(self.plan)
 
     def _refine(self, vae: Any, newcomers: list[Pool], judged: Pool | None) -> None:
@@ -158,19 +185,40 @@ class Stage:
         held = self._held_out() if self.rank == 0 or self.last else None
         trip = through(vae, held) if held is not None else None
         if self.rank == 0 and again and held is not None and trip is not None and not (state / "tagger.json").exists():
-            tagger = self._tagger([newcomers[0], through(vae, newcomers[0][:count])], self.plan.refine, train_tagger.RATE / 2)
+            tagger = self._tagger(
+                [newcomers[0], through(vae, newcomers[0][:count])], self.plan.refine, train_tagger.RATE / 2
+            )
             half = len(held) // 2
             train_tagger.calibrate(tagger, [held[:half], trip[:half]])
             save_tensors(tagger.state_dict(), state / "tagger.safetensors")
-            report = {"renders": train_tagger.measure(tagger, held[half:]), "autoencoded": train_tagger.measure(tagger, trip[half:])}
+            report = {
+                "renders": train_tagger.measure(tagger, held[half:]),
+                "autoencoded": train_tagger.measure(tagger, trip[half:]),
+            }
             write_json(state / "tagger.json", report)
-            say("tagger", **{f"{where}_{name}": report[where][name] for where in report for name in ("macro_f1", "worst")})
-        if self.last and again and judged is not None and held is not None and trip is not None and not (state / "judge.json").exists():
+            say(
+                "tagger",
+                **{f"{where}_{name}": report[where][name] for where in report for name in ("macro_f1", "worst")},
+            )
+        if (
+            self.last
+            and again
+            and judged is not None
+            and held is not None
+            and trip is not None
+            and not (state / "judge.json").exists()
+        ):
             judge, heads = self._judge()
-            setup = train_judge.Setup(self.plan.refine, batch=self.plan.judge_batch, rate=train_judge.RATE / 2, first=False)
+            setup = train_judge.Setup(
+                self.plan.refine, batch=self.plan.judge_batch, rate=train_judge.RATE / 2, first=False
+            )
             train_judge.train(judge, heads, [judged, through(vae, judged[:count])], setup, self.device, self.log)
             save_tensors(judge.state_dict(), state / "judge.safetensors")
-            report = {"renders": train_judge.measure(judge, held), "autoencoded": train_judge.measure(judge, trip), "identities": JUDGED}
+            report = {
+                "renders": train_judge.measure(judge, held),
+                "autoencoded": train_judge.measure(judge, trip),
+                "identities": JUDGED,
+            }
             write_json(state / "judge.json", report)
             say("judge", **report)
 
@@ -188,7 +236,14 @@ class Stage:
         seconds = max(1.0, plan.left() - plan.reserve)
         if plan.tiny:
             seconds = min(seconds, plan.whole)
-        setup = train_unet.Setup(seconds, plan.whole, batch=max(1, plan.batch // plan.world), compiled=plan.compiled, world=plan.world, rank=self.rank)
+        setup = train_unet.Setup(
+            seconds,
+            plan.whole,
+            batch=max(1, plan.batch // plan.world),
+            compiled=plan.compiled,
+            world=plan.world,
+            rank=self.rank,
+        )
         train_unet.train(unet, text, stores, setup, self.device, scaling, plan.state / "unet.safetensors", self.log)
         if self.rank == 0:
             self._finish(unet, text, scaling)
@@ -208,13 +263,22 @@ class Stage:
     # The compiler's cache
 
     def _start_warming(self) -> subprocess.Popen[bytes] | None:
-        """Compiles in a process of its own while this one renders. Rank 0: the autoencoder; the last rank: the U-Net."""
+        """Compiles in another process while this one renders. Rank 0: the autoencoder; the last rank: the U-Net."""
         if not self.plan.compiled:
             return None
         started = None
         for command, wanted in (("warm-unet", self.last), ("warm-vae", self.rank == 0)):
             if wanted:
-                line = [sys.executable, "-m", "mini.train", command, "--state", str(self.plan.state), "--batch", str(self.plan.batch // self.plan.world)]
+                line = [
+                    sys.executable,
+                    "-m",
+                    "mini.train",
+                    command,
+                    "--state",
+                    str(self.plan.state),
+                    "--batch",
+                    str(self.plan.batch // self.plan.world),
+                ]
                 variables = {**os.environ, "CUDA_VISIBLE_DEVICES": _visible(self.rank), "RANK": f"{self.rank} warm"}
                 started = subprocess.Popen(line, env=variables)
         return started
@@ -251,9 +315,20 @@ def warm(command: str, plan: Plan, device: torch.device) -> None:
     if command == "warm-unet":
         setup = train_unet.Setup(1.0, 1.0, batch=plan.batch, compiled=True)
         torch.manual_seed(1)
-        train_unet.warm(networks.unet(plan.widths).to(device), networks.text_encoder(plan.widths).to(device), setup, device, (BUCKETS[0][1] // 8, BUCKETS[0][0] // 8))
+        train_unet.warm(
+            networks.unet(plan.widths).to(device),
+            networks.text_encoder(plan.widths).to(device),
+            setup,
+            device,
+            (BUCKETS[0][1] // 8, BUCKETS[0][0] // 8),
+        )
     else:
-        train_vae.warm(networks.autoencoder(plan.widths).to(device), train_vae.Setup(1.0, batch=plan.vae_batch, compiled=True), device, networks.NATIVE)
+        train_vae.warm(
+            networks.autoencoder(plan.widths).to(device),
+            train_vae.Setup(1.0, batch=plan.vae_batch, compiled=True),
+            device,
+            networks.NATIVE,
+        )
     say(command, seconds=round(time.time() - start, 1))
 
 
@@ -272,7 +347,10 @@ def restore(folder: Path, state: Path, widths: networks.Widths) -> None:
     flat.save(state / "unet.safetensors", elapsed=0.0)
     tagger = folder / "tagger" / "model.safetensors"
     if tagger.exists():
-        save_tensors({k: v.float() if v.is_floating_point() else v for k, v in load_file(tagger).items()}, state / "tagger.safetensors")
+        save_tensors(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(tagger).items()},
+            state / "tagger.safetensors",
+        )
         write_json(state / "tagger.json", {})
     write_json(state / "judge.json", {})
     say("restore", unet=networks.count(unet), widths=widths.unet)
@@ -281,5 +359,9 @@ def restore(folder: Path, state: Path, widths: networks.Widths) -> None:
 def gather_logs(state: Path, out: Path, files: dict[str, Any]) -> None:
     """One JSON with every curve, every measurement and the listing of files."""
     logs = {path.stem: json.loads(path.read_text()) for path in sorted((state / "log").glob("*.json"))}
-    reports = {name: json.loads((state / f"{name}.json").read_text()) for name in ("plan", "vae", "tagger", "judge") if (state / f"{name}.json").exists()}
+    reports = {
+        name: json.loads((state / f"{name}.json").read_text())
+        for name in ("plan", "vae", "tagger", "judge")
+        if (state / f"{name}.json").exists()
+    }
     write_json(out / "log.json", {"version": export.VERSION, "reports": reports, "files": files, "curves": logs})

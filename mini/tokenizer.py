@@ -1,8 +1,8 @@
 """Makes mini's own CLIP vocabulary: byte-pair merges in which every word of our captions is one token.
 
-The two files (`vocab.json`, `merges.txt`) are read by `transformers.CLIPTokenizer`. `encode` is the same encoding without
-transformers, for captions by the hundred thousand; it does not know special tokens inside the text.
-Byte alphabet, word ends and rank order are those of CLIP (Radford et al. 2021).
+The two files (`vocab.json`, `merges.txt`) are read by `transformers.CLIPTokenizer`. `encode` is the same encoding
+without transformers, for captions by the hundred thousand; it does not know special tokens inside the text. Byte
+alphabet, word ends and rank order are those of CLIP (Radford et al. 2021).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import regex
@@ -45,7 +46,7 @@ def learn_merges(texts: list[str]) -> list[tuple[str, str]]:
         pieces[word] = [*symbols[:-1], symbols[-1] + "</w>"]
     merges: list[tuple[str, str]] = []
     while True:
-        pairs = Counter(pair for symbols in pieces.values() for pair in zip(symbols, symbols[1:], strict=False))
+        pairs = Counter(pair for symbols in pieces.values() for pair in pairwise(symbols))
         if not pairs:
             return merges
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
@@ -81,7 +82,7 @@ def _word_ids(word: str) -> tuple[int, ...]:
     symbols = [letters[byte] for byte in word.encode()]
     symbols[-1] += "</w>"
     while len(symbols) > 1:
-        best = min(zip(symbols, symbols[1:], strict=False), key=lambda pair: ranks.get(pair, len(ranks)))
+        best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, len(ranks)))
         if best not in ranks:
             break
         symbols = _merge(symbols, best)
@@ -109,7 +110,8 @@ def save(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ids, ranks = tables()
     config = {
-        "tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END,
+        "tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "bos_token": START, "eos_token": END,
+        "pad_token": END, "unk_token": END,
         "do_lower_case": True, "add_prefix_space": False, "errors": "replace",
     }  # fmt: skip
     special = {name: config[name] for name in ("bos_token", "eos_token", "pad_token", "unk_token")}

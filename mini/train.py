@@ -1,9 +1,12 @@
 """Trains mini from nothing to its parts, in stages that fit a given number of seconds and go on from local state.
 
-`python -m mini.train all --seconds 570 --whole 900 --state DIR --out DIR`   on all GPUs: whatever is missing, then the U-Net
-`python -m mini.train restore FOLDER --state DIR`                            state from a shipped folder (another day's start)
+`python -m mini.train all --seconds 570 --whole 900 --state DIR --out DIR`   on all GPUs: whatever is missing, then the
+U-Net
+`python -m mini.train restore FOLDER --state DIR`                            state from a shipped folder (another day's
+start)
 `python -m mini.train render`                                                builds the kernel and times it
-One process a GPU. Rank 0 trains the autoencoder while the last rank trains tagger and judge; with one GPU they follow each other.
+One process a GPU. Rank 0 trains the autoencoder while the last rank trains tagger and judge; with one GPU they follow
+each other.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from mini.loop import say, write_json
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. Seconds are of this run, except `whole`, the U-Net's training over all runs. Counts are of all ranks together."""
+    """One run. Seconds are its own, but `whole` is the U-Net's training over all runs. Counts are of all ranks."""
 
     state: Path
     out: Path
@@ -61,7 +64,8 @@ class Plan:
 
 
 TINY = {
-    "seconds": 60.0, "render": 2.0, "vae": 2.0, "tagger": 1.0, "judge": 1.0, "latents": 2.0, "refine": 1.0, "whole": 4.0, "reserve": 6.0, "count": 48,
+    "seconds": 60.0, "render": 2.0, "vae": 2.0, "tagger": 1.0, "judge": 1.0, "latents": 2.0, "refine": 1.0,
+    "whole": 4.0, "reserve": 6.0, "count": 48,
     "pool": 24, "batch": 4, "vae_batch": 2, "judge_batch": 4, "tagger_batch": 4, "compiled": False, "tiny": True,
 }  # fmt: skip
 

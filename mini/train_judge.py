@@ -1,8 +1,9 @@
 """Trains the judge: a recogniser of rendered people that takes no part in anything but measuring.
 
-Cosine softmax over all training identities with an additive margin (Wang et al. 2018, "CosFace"), and beside it a linear reading of
-the identity's own numbers from the embedding, which teaches it what faces differ in long before 22,000 classes could.
-The judge sees an upright square round eyes, nose and mouth, the same that `benchmarks/judge` cuts from detected faces.
+Cosine softmax over all training identities with an additive margin (Wang et al. 2018, "CosFace"), and beside it a
+linear reading of the identity's own numbers from the embedding, which teaches it what faces differ in long before
+22,000 classes could. The judge sees an upright square round eyes, nose and mouth, the same that `benchmarks/judge` cuts
+from detected faces.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Setup:
 def crop(x: Tensor, points: Tensor, size: int = JUDGE_SIZE, jitter: torch.Generator | None = None) -> Tensor:
     """Upright square faces (n, 3, size, size) from pictures (n, 3, h, w) and their five points (n, 5, 2) in pixels.
 
-    The points are eyes (picture's left first), nose tip, mouth corners. `jitter` shifts, turns and scales a little, as detectors do.
+    The points are eyes (picture's left first), nose tip, mouth corners. `jitter` shifts, turns and scales a little, as
+    detectors do.
     """
     n, _, h, w = x.shape
     eyes, mouth = points[:, :2].mean(1), points[:, 3:].mean(1)
@@ -56,7 +58,10 @@ def crop(x: Tensor, points: Tensor, size: int = JUDGE_SIZE, jitter: torch.Genera
         centre = centre + noise[:, :2] * 0.12 * reach[:, None]
         half, angle = half * (1 + 0.12 * noise[:, 2]), angle + 0.12 * noise[:, 3]
     cos, sin = angle.cos() * half, angle.sin() * half
-    rows = [torch.stack([cos * 2 / w, -sin * 2 / w, centre[:, 0] * 2 / w - 1], 1), torch.stack([sin * 2 / h, cos * 2 / h, centre[:, 1] * 2 / h - 1], 1)]
+    rows = [
+        torch.stack([cos * 2 / w, -sin * 2 / w, centre[:, 0] * 2 / w - 1], 1),
+        torch.stack([sin * 2 / h, cos * 2 / h, centre[:, 1] * 2 / h - 1], 1),
+    ]
     grid = functional.affine_grid(torch.stack(rows, 1), [n, 3, size, size], align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
@@ -81,13 +86,19 @@ class Heads(nn.Module):
     def losses(self, embedded: Tensor, who: Tensor, traits: Tensor, margin: float) -> tuple[Tensor, Tensor]:
         cosine = embedded @ functional.normalize(self.people.float(), dim=1).T
         shifted = cosine - margin * functional.one_hot(who, len(self.people)).to(cosine.dtype)
-        return functional.cross_entropy(SCALE * shifted, who), functional.smooth_l1_loss(self.traits(embedded * 8), traits)
+        return functional.cross_entropy(SCALE * shifted, who), functional.smooth_l1_loss(
+            self.traits(embedded * 8), traits
+        )
 
 
 def train(judge: nn.Module, heads: Heads, pools: list[Pool], setup: Setup, device: torch.device, out: Path) -> None:
     """Trains for `setup.seconds`; batches take equal parts of all pools, whose `who` are 0 … JUDGED − 1."""
     judge.train().requires_grad_(True)
-    flat, curve, clock = Flat([judge, heads], device, decay=0.02), Curve("judge" if setup.first else "judge-again", out), Clock(setup.seconds)
+    flat, curve, clock = (
+        Flat([judge, heads], device, decay=0.02),
+        Curve("judge" if setup.first else "judge-again", out),
+        Clock(setup.seconds),
+    )
     mean, spread = pools[0].traits.float().mean(0), pools[0].traits.float().std(0).clamp(min=1e-3)
     choose, dice = torch.Generator().manual_seed(setup.seed), torch.Generator(device).manual_seed(setup.seed)
     while True:
@@ -123,7 +134,7 @@ def embed(judge: nn.Module, pool: Pool, batch: int = 256) -> Tensor:
 
 
 def measure(judge: nn.Module, pool: Pool) -> dict[str, Any]:
-    """AUC of same against other people of the same gender, age, skin and hair colour, and mean distances of both kinds of pairs."""
+    """AUC of same against other people of the same gender, age, skin and hair colour; mean distances of both pairs."""
     embedded = embed(judge, pool)
     cosine = embedded @ embedded.T
     same = pool.who[:, None] == pool.who[None, :]
@@ -131,7 +142,11 @@ def measure(judge: nn.Module, pool: Pool) -> dict[str, Any]:
     inside, outside = cosine[same & pairs], cosine[~same & pairs]
     if not len(inside) or not len(outside):
         return {"auc": None}
-    return {"auc": round(auc(inside, outside), 5), "same": round(1 - float(inside.mean()), 4), "other": round(1 - float(outside.mean()), 4)}
+    return {
+        "auc": round(auc(inside, outside), 5),
+        "same": round(1 - float(inside.mean()), 4),
+        "other": round(1 - float(outside.mean()), 4),
+    }
 
 
 def auc(high: Tensor, low: Tensor) -> float:

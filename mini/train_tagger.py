@@ -1,7 +1,7 @@
 """Trains the tagger on rendered pictures and sets its thresholds.
 
-Each tag's bias is moved after training so that a score of 0.5 is the threshold with the best F1 on pictures that it has not seen,
-half of them after a trip through the autoencoder.
+Each tag's bias is moved after training so that a score of 0.5 is the threshold with the best F1 on pictures that it has
+not seen, half of them after a trip through the autoencoder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Setup:
 
 
 def train(tagger: Any, pools: list[Pool], setup: Setup, device: torch.device, out: Path) -> None:
-    """Trains for `setup.seconds`; batches take equal parts of all pools (renders, autoencoded renders). Leaves averaged weights."""
+    """Trains for `setup.seconds`; batches take equal parts of all pools (renders, autoencoded renders)."""
     tagger.train()
     flat, curve, clock = Flat([tagger], device, decay=0.02), Curve("tagger", out), Clock(setup.seconds)
     positive = pools[0].tags[:50_000].float().mean(dim=0).clamp(1e-4, 1 - 1e-4)
@@ -59,7 +59,7 @@ def train(tagger: Any, pools: list[Pool], setup: Setup, device: torch.device, ou
         if not clock.tick(device):
             break
     curve.flush()
-    # Batch norm's running numbers belong to the last weights, and the rate has ended near 0: those are kept, not the average.
+    # Batch norm's running numbers belong to the last weights, and the rate has ended near 0: no average is taken.
     tagger.requires_grad_(False).eval()
     say("tagger", steps=clock.steps, seconds=round(clock.elapsed()))
 
@@ -67,7 +67,9 @@ def train(tagger: Any, pools: list[Pool], setup: Setup, device: torch.device, ou
 @torch.no_grad()
 def scores(tagger: Any, pool: Pool, batch: int = 256) -> Tensor:
     """Logits (n, tags) of all pictures of a pool."""
-    return torch.cat([tagger(pool.pictures(slice(start, start + batch))).logits.float() for start in range(0, len(pool), batch)])
+    return torch.cat(
+        [tagger(pool.pictures(slice(start, start + batch))).logits.float() for start in range(0, len(pool), batch)]
+    )
 
 
 @torch.no_grad()

@@ -1,13 +1,14 @@
-"""Trains the U-Net and the text encoder together: noise prediction on SD 1.5's schedule, min-SNR weights (Hang et al. 2023).
+"""Trains the U-Net and the text encoder together: noise prediction on SD 1.5's schedule, min-SNR weights (Hang et al.
+2023).
 
-The stage can be cut anywhere: its state holds weights, averages, moments and the seconds spent, and the learning rate follows the
-share of the whole time that is over. Every rank trains on latents of its own; gradients are averaged.
+The stage can be cut anywhere: its state holds weights, averages, moments and the seconds spent, and the learning rate
+follows the share of the whole time that is over. Every rank trains on latents of its own; gradients are averaged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -52,11 +53,9 @@ def signal(device: torch.device) -> tuple[Tensor, Tensor]:
 def text_states(encoder: Any, tokens: Tensor, *, skip: bool = False) -> Tensor:
     """States (b, 77, width) that the U-Net reads; `skip` takes them one layer earlier, through the same last norm."""
     if not skip:
-        states: Tensor = encoder(input_ids=tokens).last_hidden_state
-        return states
+        return cast("Tensor", encoder(input_ids=tokens).last_hidden_state)
     body = getattr(encoder, "text_model", encoder)
-    states = body.final_layer_norm(encoder(input_ids=tokens, output_hidden_states=True).hidden_states[-2])
-    return states
+    return cast("Tensor", body.final_layer_norm(encoder(input_ids=tokens, output_hidden_states=True).hidden_states[-2]))
 
 
 class Trainer:
@@ -98,7 +97,16 @@ class Trainer:
         return loss.detach()
 
 
-def train(unet: Any, text: Any, stores: list[Store], setup: Setup, device: torch.device, scaling: float, state: Path, out: Path) -> None:
+def train(
+    unet: Any,
+    text: Any,
+    stores: list[Store],
+    setup: Setup,
+    device: torch.device,
+    scaling: float,
+    state: Path,
+    out: Path,
+) -> None:
     """Trains for `setup.seconds`, going on from `state` if it is there; leaves averaged weights in both networks."""
     trainer = Trainer(unet, text, setup, device, scaling)
     before = trainer.flat.load(state)["elapsed"] if state.exists() else 0.0
@@ -113,7 +121,9 @@ def train(unet: Any, text: Any, stores: list[Store], setup: Setup, device: torch
         bucket = {7: 1, 15: 2}.get(turn, 0)
         batch = setup.batch if bucket == 0 else max(1, setup.batch * 2 // 3)
         loss = trainer.gradients(stores[bucket], batch, square=bucket == 0)
-        norm = trainer.flat.step(clock.rate(setup.rate, warm=400), world=setup.world, average=0.9995 if clock.share > 0.3 else 0.998)
+        norm = trainer.flat.step(
+            clock.rate(setup.rate, warm=400), world=setup.world, average=0.9995 if clock.share > 0.3 else 0.998
+        )
         curve.add(batch * setup.world, loss=loss, norm=norm)
         if not clock.tick(device):
             break
@@ -134,7 +144,10 @@ def warm(unet: Any, text: Any, setup: Setup, device: torch.device, latents: tupl
     from mini.latents import Store
 
     trainer = Trainer(unet, text, setup, device, 1.0)
-    store = Store(torch.randn(8, 4, *latents, device=device).half(), torch.zeros(8, 1, tokenizer.LENGTH, dtype=torch.int16, device=device))
+    store = Store(
+        torch.randn(8, 4, *latents, device=device).half(),
+        torch.zeros(8, 1, tokenizer.LENGTH, dtype=torch.int16, device=device),
+    )
     for _ in range(2):
         trainer.gradients(store, setup.batch, square=True)
         trainer.flat.step(0.0)

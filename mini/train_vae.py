@@ -1,8 +1,9 @@
 """Trains mini's autoencoder on rendered pictures.
 
-Loss: absolute error and error of edges at three scales, heavier round eyes, nose and mouth; a patch discriminator in the later part
-of the time, its gradient scaled to the reconstruction's (Esser et al. 2021); a small KL term. Latents are also flipped and shrunk
-before decoding, so that they behave like pictures (Kouzelis et al. 2025, "EQ-VAE"), which makes them easier to denoise.
+Loss: absolute error and error of edges at three scales, heavier round eyes, nose and mouth; a patch discriminator in
+the later part of the time, its gradient scaled to the reconstruction's (Esser et al. 2021); a small KL term. Latents
+are also flipped and shrunk before decoding, so that they behave like pictures (Kouzelis et al. 2025, "EQ-VAE"), which
+makes them easier to denoise.
 """
 
 from __future__ import annotations
@@ -57,15 +58,19 @@ class Patches(nn.Module):
 
 
 def weight_map(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """(n, 1, h, w) weights of pixels, 1 far from the face, up to 4 at eyes, nose and mouth. `points` (n, 5, 2), `size` (h, w) in pixels."""
+    """(n, 1, h, w) weights of pixels: 1 far from the face, up to 4 at the `points` (n, 5, 2); `size` is (h, w)."""
     h, w = size
     y = torch.arange(0, h, 4, device=points.device) + 2.0
     x = torch.arange(0, w, 4, device=points.device) + 2.0
     eyes = (points[:, 1] - points[:, 0]).norm(dim=1)
-    reach = torch.maximum(eyes, (points[:, 3:].mean(1) - points[:, :2].mean(1)).norm(dim=1)).clamp(min=8.0)[:, None, None]
+    reach = torch.maximum(eyes, (points[:, 3:].mean(1) - points[:, :2].mean(1)).norm(dim=1)).clamp(min=8.0)[
+        :, None, None
+    ]
     total = torch.zeros(len(points), len(y), len(x), device=points.device)
     for k in range(points.shape[1]):
-        square = (x[None, None, :] - points[:, k, 0, None, None]) ** 2 + (y[None, :, None] - points[:, k, 1, None, None]) ** 2
+        square = (x[None, None, :] - points[:, k, 0, None, None]) ** 2 + (
+            y[None, :, None] - points[:, k, 1, None, None]
+        ) ** 2
         total = torch.maximum(total, torch.exp(-square / (2 * (0.28 * reach) ** 2)))
     centre = points.mean(dim=1)
     square = (x[None, None, :] - centre[:, 0, None, None]) ** 2 + (y[None, :, None] - centre[:, 1, None, None]) ** 2
@@ -156,14 +161,18 @@ class Trainer:
 
 
 def train(vae: Any, pools: list[Pool], setup: Setup, device: torch.device, out: Path) -> None:
-    """Trains for `setup.seconds` on random batches of the first pool, now and then of the others; leaves averaged weights in `vae`."""
+    """Trains for `setup.seconds` on batches of the first pool, now and then of the others; leaves the average."""
     trainer, curve = Trainer(vae, setup, device), Curve("decoder" if setup.only_decoder else "vae", out)
     clock = Clock(setup.seconds)
     choose = torch.Generator().manual_seed(setup.seed)
     while True:
         # Shapes other than the native one are few: they only keep the middle's attention from being surprised.
-        pool = pools[1 + (clock.steps // 32) % (len(pools) - 1)] if len(pools) > 1 and clock.steps % 16 == 9 else pools[0]
-        index = torch.randint(len(pool), (setup.batch if pool is pools[0] else setup.batch // 2 + 1,), generator=choose).to(device)
+        pool = (
+            pools[1 + (clock.steps // 32) % (len(pools) - 1)] if len(pools) > 1 and clock.steps % 16 == 9 else pools[0]
+        )
+        index = torch.randint(
+            len(pool), (setup.batch if pool is pools[0] else setup.batch // 2 + 1,), generator=choose
+        ).to(device)
         real = pool.pictures(index)
         weight = weight_map(pool.points[index], (real.shape[2], real.shape[3]))
         if pool is not pools[0] and setup.compiled:
@@ -192,7 +201,7 @@ def warm(vae: Any, setup: Setup, device: torch.device, size: int) -> None:
 
 @torch.no_grad()
 def measure(vae: Any, pool: Pool, batch: int = 32) -> dict[str, float]:
-    """PSNR in dB of whole pictures and of the neighbourhood of eyes, nose and mouth, and the latents' mean and spread."""
+    """PSNR in dB of whole pictures and round eyes, nose and mouth; the latents' mean and spread."""
     whole, face, weights, means, squares, values = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for start in range(0, len(pool), batch):
         real = pool.pictures(slice(start, start + batch))
@@ -204,6 +213,7 @@ def measure(vae: Any, pool: Pool, batch: int = 32) -> dict[str, float]:
         means, squares, values = means + float(z.sum()), squares + float(z.square().sum()), values + z.numel()
     mean = means / values
     return {
-        "psnr": round(-10 * float(torch.tensor(whole / len(pool)).log10()), 2), "psnr_face": round(-10 * float(torch.tensor(face / max(weights, 1)).log10()), 2),
+        "psnr": round(-10 * float(torch.tensor(whole / len(pool)).log10()), 2),
+        "psnr_face": round(-10 * float(torch.tensor(face / max(weights, 1)).log10()), 2),
         "latent_mean": mean, "latent_std": (squares / values - mean**2) ** 0.5,
     }  # fmt: skip

@@ -28,8 +28,12 @@ class Renderer:
         width, height = size
         n = len(people)
         colour = torch.from_numpy(people.values[:, :3]).reshape(n, 1, 1, 3).expand(n, height, width, 3).clone()
-        colour[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = torch.from_numpy(people.values[:, 50:53]).reshape(n, 1, 1, 3)
+        colour[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = torch.from_numpy(
+            people.values[:, 50:53]
+        ).reshape(n, 1, 1, 3)
         rgb = (colour.remainder(1.0) * 255).to(torch.uint8).to(self.device)
-        points = torch.tensor([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.6], [0.58, 0.6]]) * torch.tensor([width, height])
+        points = torch.tensor([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.6], [0.58, 0.6]]) * torch.tensor(
+            [width, height]
+        )
         tags = torch.from_numpy(people.scene).to(self.device)
         return Pictures(rgb, tags, points.expand(n, 5, 2).to(self.device))

@@ -8,7 +8,19 @@ import pytest
 from mini import captions
 from mini.tags import HAIR_COLOURS, TAGS
 
-OLD_MAN = ["1boy", "solo", "old", "grey_hair", "short_hair", "blue_eyes", "suit", "blue_clothes", "smile", "forest", "photo"]
+OLD_MAN = [
+    "1boy",
+    "solo",
+    "old",
+    "grey_hair",
+    "short_hair",
+    "blue_eyes",
+    "suit",
+    "blue_clothes",
+    "smile",
+    "forest",
+    "photo",
+]
 
 
 def written(count: int, **more: object) -> list[str]:

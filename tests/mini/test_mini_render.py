@@ -53,7 +53,9 @@ def test_pictures_and_truth_are_written_and_come_again(tmp_path: Path) -> None:
         (["--device", "tpu"], "--device 'tpu'"),
     ],
 )
-def test_a_bad_call_is_one_sentence_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str) -> None:
+def test_a_bad_call_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
     assert call(tmp_path / "out", *more) == 2
     written = capsys.readouterr().err
     assert said in written

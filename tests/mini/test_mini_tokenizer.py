@@ -1,4 +1,4 @@
-"""mini's vocabulary: every word of our captions is one token, and CLIPTokenizer reads the same files to the same ids."""
+"""mini's vocabulary: every word of our captions is one token, and CLIPTokenizer reads the same files to the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> object:
     return CLIPTokenizer.from_pretrained(folder)
 
 
-@pytest.mark.parametrize("text", ["Hello, wörld!! (a:1.2)", "日本語 photo", 'a_b__c "x" it\'s', "ohwx woman 😀", "\tnew\nline  50mm"])
+@pytest.mark.parametrize(
+    "text", ["Hello, wörld!! (a:1.2)", "日本語 photo", 'a_b__c "x" it\'s', "ohwx woman 😀", "\tnew\nline  50mm"]
+)
 def test_clip_tokenizer_agrees_on_any_text(clip: object, text: str) -> None:
     assert clip(text, add_special_tokens=False).input_ids == list(tokenizer.encode(text))  # type: ignore[operator]
 
@@ -44,6 +46,9 @@ def test_clip_tokenizer_agrees_on_captions(clip: object) -> None:
     drawn = people.draw(np.arange(40), np.arange(40))
     rng = np.random.default_rng(0)
     for row in drawn.scene:
-        pieces = captions.write([tags.TAGS[i] for i in np.flatnonzero(row)], rng, flaw=int(rng.integers(9)), names=("ohwx", "Zoë", "x9"))
-        whole = clip(captions.text(pieces), padding="max_length", truncation=True, max_length=77).input_ids  # type: ignore[operator]
+        pieces = captions.write(
+            [tags.TAGS[i] for i in np.flatnonzero(row)], rng, flaw=int(rng.integers(9)), names=("ohwx", "Zoë", "x9")
+        )
+        text = captions.text(pieces)
+        whole = clip(text, padding="max_length", truncation=True, max_length=77).input_ids  # type: ignore[operator]
         assert whole == tokenizer.encode_pieces(pieces)
