@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from portraitist.types import Embedding, Picture
 
 FIRST = people.MEASURING + 500
-OTHERS, PHOTOS, PORTRAITS, UNSEEN, REQUEST = 50, 8, 16, 16, 8
+OTHERS, PHOTOS, SPARE, PORTRAITS, UNSEEN, REQUEST = 50, 8, 14, 16, 8, 8
 SCORE, WORST, TOP1, ADHERENCE, DIVERSITY = 0.5, 0.25, 0.9, 0.05, 0.8  # the bars
 # (gender, age, skin) as mini draws them: mixed on purpose, not by chance
 PLAN = ((0, 1, 0), (1, 1, 3), (0, 2, 1), (1, 0, 0), (0, 1, 3), (1, 1, 1), (0, 0, 2), (1, 2, 0), (0, 1, 2), (1, 1, 2))
@@ -51,8 +51,13 @@ PLAN = ((0, 1, 0), (1, 1, 3), (0, 2, 1), (1, 0, 0), (0, 1, 3), (1, 1, 1), (0, 0,
 def main() -> None:
     given = arguments()
     device = common.device_name(given.device)
-    studio = open_studio(given, device)
     chosen = choose_sitters(given.count)
+    if given.draw_only:
+        for identity in chosen:
+            for whose, seeds in all_renders(identity, given).values():
+                render(whose, seeds, given.work, device)
+        return
+    studio = open_studio(given, device)
     rows: list[dict[str, Any]] = []
     for number, identity in enumerate(chosen):
         file = given.work / f"sitter-{identity}.json"
@@ -70,6 +75,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = common.options(__doc__, count=len(PLAN), of="sitters", seed=42)
     parser.add_argument("--work", type=Path, default=Path("out/likeness"), help="where finished sitters are kept")
+    parser.add_argument("--draw-only", action="store_true", help="draw all renders into --work and end")
     parser.add_argument("--quick", action="store_true", help="fewer others and unseen photos: numbers for a look only")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -150,7 +156,7 @@ def one_sitter(identity: int, given: argparse.Namespace, studio: Studio) -> dict
         "one_face": round(float(np.mean([face is not None for face in made.faces("portraits", studio)])), 4),
         "adherence": adherence(made.portraits, studio), "adherence_base": adherence(made.words, studio),
         "diversity": spread(made.request), "diversity_base": spread(made.request_words),
-        "own_score": report.likeness.score, "captioner": report.versions.get("captioner"),
+        "captioner": report.versions.get("captioner"),
         "loss": report.training.loss[-1] if report.training else None,
         "train_s": round(trained - start, 1), "total_s": round(time.monotonic() - start, 1),
     }  # fmt: skip
@@ -162,25 +168,51 @@ def identity_tags(identity: int) -> list[str]:
     return [tag for tag, there in zip(tags.TAGS, drawn.scene[0], strict=True) if there and tag in tags.IDENTITY_TAGS]
 
 
-def render(identities: Sequence[int], seeds: Sequence[int], studio: Studio) -> list[Picture]:
-    """Renders in the photo look."""
+def render(identities: Sequence[int], seeds: Sequence[int], work: Path, device: str) -> list[Picture]:
+    """Renders in the photo look, each drawn once and kept in `work`."""
     from mini.renderer import Renderer
+    from portraitist.images import read_picture, save_png
 
-    renderer, pictures = Renderer(studio.device), []
-    for part in np.array_split(np.arange(len(seeds)), max(1, len(seeds) // 16)):
-        drawn = people.draw(np.array(identities)[part], np.array(seeds)[part], "photo")
-        pictures += [*renderer(drawn).rgb.cpu().numpy()]
-    return pictures
+    pairs = list(zip(identities, seeds, strict=True))
+    files = {pair: work / "renders" / f"{pair[0]}-{pair[1]}.png" for pair in pairs}
+    missing = [pair for pair in dict.fromkeys(pairs) if not files[pair].exists()]
+    renderer = Renderer(device) if missing else None
+    for start in range(0, len(missing), 8):
+        part = missing[start : start + 8]
+        drawn = people.draw(np.array([who for who, _ in part]), np.array([seed for _, seed in part]), "photo")
+        for pair, picture in zip(part, renderer(drawn).rgb.cpu().numpy() if renderer else (), strict=True):
+            save_png(files[pair], picture, made=False)
+    return [read_picture(files[pair]) for pair in pairs]
+
+
+def all_renders(identity: int, given: argparse.Namespace) -> dict[str, tuple[list[int], list[int]]]:
+    """(identities, seeds) of the renders that one sitter needs: as photos, as unseen photos, of others."""
+    others = strangers(identity, 10 if given.quick else OTHERS)
+    count, first = 4 if given.quick else UNSEEN, given.seed * 1000
+    return {
+        "photos": ([identity] * SPARE, [first + i for i in range(SPARE)]),
+        "unseen": ([identity] * count, [first + 500 + i for i in range(count)]),
+        "others": (others, [0] * len(others)),
+    }
+
+
+def strangers(identity: int, count: int) -> list[int]:
+    """Others of the same gender, age band, skin and hair colour."""
+    numbers = np.arange(people.MEASURING + 10_000, people.MEASURING + 90_000)
+    drawn, own = people.draw(numbers, np.zeros_like(numbers)), people.draw(np.array([identity]), np.array([0]))
+    same = np.ones(len(numbers), bool)
+    for name in ("gender", "age", "skin", "hair"):
+        same &= getattr(drawn, name) == getattr(own, name)[0]
+    return [int(number) for number in numbers[same][:count]]
 
 
 def write_photos(identity: int, given: argparse.Namespace, studio: Studio) -> list[Path]:
     """The first eight renders that `check` accepts together, as a user would look out eight photos."""
-    from portraitist.images import save_png
     from portraitist.photos import check_photos
 
-    folder = given.work / f"photos-{identity}"
-    pictures = render([identity] * 3 * PHOTOS, [given.seed * 1000 + i for i in range(3 * PHOTOS)], studio)
-    files = [save_png(folder / f"{i:02d}.png", picture, made=False) for i, picture in enumerate(pictures)]
+    whose, seeds = all_renders(identity, given)["photos"]
+    render(whose, seeds, given.work, studio.device)
+    files = [given.work / "renders" / f"{identity}-{seed}.png" for seed in seeds]
     for count in range(PHOTOS, len(files) + 1):
         accepted = [photo.path for photo in check_photos(files[:count], studio.faces).accepted]
         if len(accepted) >= PHOTOS:
@@ -200,7 +232,7 @@ def train(
     word = (("girl", "woman", "woman"), ("boy", "man", "man"))[int(drawn.gender[0])][int(drawn.age[0])]
     files = tuple(str(photo) for photo in photos)
     request = TrainRequest(f"s{identity}", files, class_word=word, seed=given.seed)
-    report = pipeline.train_sitter(request, studio.settings, studio.faces)
+    report = pipeline.train_sitter(request, studio.settings, studio.faces, per_style=0)
     record, folder = SitterStore(studio.settings.home).load(request.sitter)
     return sit(folder, record, studio.model, measure.read_record(folder.faces)), report, request
 
@@ -287,9 +319,10 @@ def mark(
     words = [face for face in made.faces("words", studio, by) if face is not None]
     scale = ranking.make_scale(references, own, words)
     faces, painted = made.faces("portraits", studio, by), made.faces("painted", studio, by)
-    others = strangers(identity, given, studio, by)
-    count = 4 if given.quick else UNSEEN
-    unseen = embed(render([identity] * count, [given.seed * 1000 + 500 + i for i in range(count)], studio), studio, by)
+    wanted = all_renders(identity, given)
+    drawn = {name: render(*wanted[name], given.work, studio.device) for name in ("unseen", "others")}
+    unseen = embed(drawn["unseen"], studio, by)
+    others = [face[None] for face in embed(drawn["others"], studio, by) if face is not None]
     seen = [scale.distance(face) for face in faces if face is not None]
     return {
         "score": round(ranking.mean_score(scale, faces), 4), "painted": round(ranking.mean_score(scale, painted), 4),
@@ -298,20 +331,6 @@ def mark(
         "d_words": round(scale.d_words, 4), "d_same": round(scale.d_same, 4),
         "d_portraits": round(float(np.mean(seen)), 4) if seen else None,
     }  # fmt: skip
-
-
-def strangers(identity: int, given: argparse.Namespace, studio: Studio, by: str) -> list[np.ndarray]:
-    """Two photos each of 50 others of the same gender, age band, skin and hair colour."""
-    count = 10 if given.quick else OTHERS
-    numbers = np.arange(people.MEASURING + 10_000, people.MEASURING + 90_000)
-    drawn, own = people.draw(numbers, np.zeros_like(numbers)), people.draw(np.array([identity]), np.array([0]))
-    same = np.ones(len(numbers), bool)
-    for name in ("gender", "age", "skin", "hair"):
-        same &= getattr(drawn, name) == getattr(own, name)[0]
-    chosen = [int(n) for n in numbers[same][:count] for _ in range(2)]
-    faces = embed(render(chosen, [i % 2 for i in range(len(chosen))], studio), studio, by)
-    pairs = [[face for face in faces[i : i + 2] if face is not None] for i in range(0, len(faces), 2)]
-    return [np.stack(pair) for pair in pairs if pair]
 
 
 def adherence(made: Sequence[tuple[Style, Picture]], studio: Studio) -> float:
