@@ -178,7 +178,9 @@ def main() -> None:
 
         stages.warm(given.command, plan, prepare(0, replace(plan, world=1)))
     else:
-        write_json(plan.state / "plan.json", {k: str(v) for k, v in vars(plan).items()})
+        # Folders and the time of day say nothing about the weights.
+        told = {k: v for k, v in vars(plan).items() if k not in ("state", "out", "begun")}
+        write_json(plan.state / "plan.json", {k: str(v) for k, v in told.items()})
         launch(plan)
 
 
