@@ -76,7 +76,8 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
         if photo.face
     ]
     constant = tags.constant_tags(told, rules)
-    said = tagger.scores(calm) if tagger is not None else []
+    # a tagger that is not believed must not say who the sitter is either
+    said = tagger.scores(calm) if tagger is not None and captioner.name == "tagger" else []
     seen = [chosen(scores) for scores in said]
     _, identity = tags.split(tags.common(seen), rules, constant)
     captions = [tags.caption(one, request.trigger, request.class_word, rules, constant) for one in told]
