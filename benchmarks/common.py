@@ -10,6 +10,7 @@ import argparse
 import io
 import itertools
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from portraitist.faces import Faces
     from portraitist.families.base import Model
     from portraitist.types import Picture
+
+# as the command line does: torch's threads would else spin while they wait for each other
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 PART = 14_000_000  # bytes of pictures in one file, so that every file can be sent
 Row = Mapping[str, Any]

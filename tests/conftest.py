@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+
+# torch's threads spin while they wait for each other, which slows a busy machine down; see `portraitist.cli.main`
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 _WORDS = (
     "ohwx sks woman man girl boy person smile photo anime red blue green shirt outdoors indoors glasses hat hair short "

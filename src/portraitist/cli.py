@@ -54,6 +54,8 @@ def build() -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. The outer border: whatever goes wrong is told here, once."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # torch's threads spin while they wait for each other; where another program wants a core too, that makes all slower
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         sys.exit(_run(given))
     except BrokenPipeError:  # the reader of our output went away
