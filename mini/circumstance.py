@@ -1,4 +1,4 @@
-"""Draws what changes from photo to photo: pose, expression, lens, framing, hair, clothes, background, light and look."""
+"""Draws what changes from photo to photo: pose, expression, lens, framing, hair, clothes, background, light, look."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # Linear RGB of tags.COLOURS.
 COLOUR = np.array(
-    [[0.82, 0.81, 0.79], [0.014, 0.014, 0.017], [0.24, 0.245, 0.25], [0.50, 0.022, 0.025], [0.030, 0.11, 0.42], [0.030, 0.23, 0.06],
-     [0.78, 0.53, 0.035], [0.76, 0.25, 0.36], [0.20, 0.050, 0.36], [0.165, 0.075, 0.030], [0.74, 0.21, 0.018]],
+    [[0.82, 0.81, 0.79], [0.014, 0.014, 0.017], [0.24, 0.245, 0.25], [0.50, 0.022, 0.025], [0.030, 0.11, 0.42],
+     [0.030, 0.23, 0.06], [0.78, 0.53, 0.035], [0.76, 0.25, 0.36], [0.20, 0.050, 0.36], [0.165, 0.075, 0.030],
+     [0.74, 0.21, 0.018]],
     np.float32,
 )  # fmt: skip
 TURN = 0.30  # yaw in radians from which a head counts as turned
@@ -28,15 +29,17 @@ def draw(dice: _Dice, who: Drawn, aspect: float) -> Drawn:
     """Numbers of n pictures of the people `who`; `aspect` is width over height."""
     from mini.people import Drawn
 
-    drawn = [_pose(dice), _camera(dice, aspect), _expression(dice), _hair(dice, who), _beard(dice, who), _accessories(dice, who),
-             _clothes(dice, who), _background(dice), _light(dice)]  # fmt: skip
+    drawn = [_pose(dice), _camera(dice, aspect), _expression(dice), _hair(dice, who), _beard(dice, who),
+             _accessories(dice, who), _clothes(dice, who), _background(dice), _light(dice)]  # fmt: skip
     numbers: dict[str, Floats] = {}
     tags: dict[str, NDArray[np.bool_]] = {}
     for more_numbers, more_tags in drawn:
         numbers |= more_numbers
         tags |= more_tags
     look = dice.pick([0.5, 0.07, 0.04, 0.07, 0.06, 0.06, 0.06, 0.06, 0.04, 0.04])
-    tags["monochrome"] = np.isin(look, [words.LOOKS.index(name) for name in ("film_noir", "sepia", "ink_sketch", "pencil_sketch")])
+    tags["monochrome"] = np.isin(
+        look, [words.LOOKS.index(name) for name in ("film_noir", "sepia", "ink_sketch", "pencil_sketch")]
+    )
     numbers["seed"] = np.floor(dice.u(0, 1_000_000))
     # Night hides nothing of the sitter, but a sun hat under neon would read as a mistake.
     return Drawn(numbers, tags, {"look": look})
@@ -69,7 +72,8 @@ def _camera(dice: _Dice, aspect: float) -> Part:
     half = half / min(1.0, max(aspect, 0.72))  # a narrow frame steps back a little
     sink = np.array([0.02, 0.30, 0.72], np.float32)[framing]
     numbers = {
-        "camera_d": distance * dice.about(1.0, 0.1), "frame_h": half.astype(np.float32), "aim_x": dice.about(0, 0.16) * half,
+        "camera_d": distance * dice.about(1.0, 0.1), "frame_h": half.astype(np.float32),
+        "aim_x": dice.about(0, 0.16) * half,
         "aim_y": (-sink + dice.about(0, 0.10)).astype(np.float32), "camera_up": dice.about(0, 0.10),
     }  # fmt: skip
     return numbers, {"close-up": framing == 0, "portrait": framing == 1, "upper_body": framing == 2}
@@ -137,12 +141,17 @@ def _accessories(dice: _Dice, who: Drawn) -> Part:
     earring = np.where(dice.yes(0.04 + 0.32 * woman), dice.pick([0, 0.45, 0.55]), 0)
     scarf, necklace = dice.yes(0.07), dice.yes(0.03 + 0.20 * woman)
     lipstick = dice.yes(0.30 * woman) & ~child
-    frame = np.array([[0.012, 0.012, 0.014], [0.17, 0.07, 0.03], [0.45, 0.31, 0.10], [0.32, 0.02, 0.03]], np.float32)[dice.pick([0.5, 0.2, 0.15, 0.15])]
-    paint = np.array([[0.52, 0.025, 0.045], [0.60, 0.10, 0.16], [0.26, 0.012, 0.05]], np.float32)[dice.pick([0.5, 0.3, 0.2])]
+    frame = np.array([[0.012, 0.012, 0.014], [0.17, 0.07, 0.03], [0.45, 0.31, 0.10], [0.32, 0.02, 0.03]], np.float32)[
+        dice.pick([0.5, 0.2, 0.15, 0.15])
+    ]
+    paint = np.array([[0.52, 0.025, 0.045], [0.60, 0.10, 0.16], [0.26, 0.012, 0.05]], np.float32)[
+        dice.pick([0.5, 0.3, 0.2])
+    ]
     cap = COLOUR[dice.pick([1.0] * len(COLOUR))]
     numbers: dict[str, Floats] = {
         "glasses": glasses.astype(np.float32), "hat": hat.astype(np.float32), "earring": earring.astype(np.float32),
-        "gold": dice.yes(0.6).astype(np.float32), "scarf": scarf.astype(np.float32), "necklace": necklace.astype(np.float32),
+        "gold": dice.yes(0.6).astype(np.float32), "scarf": scarf.astype(np.float32),
+        "necklace": necklace.astype(np.float32),
         "lipstick": lipstick.astype(np.float32), **_rgb("frame", frame), **_rgb("hat", cap), **_rgb("lip", paint),
     }  # fmt: skip
     tags = {"glasses": np.isin(glasses, [1, 2]), "sunglasses": glasses == 3, "hat": hat > 0, "earrings": earring > 0,
@@ -180,7 +189,8 @@ def _background(dice: _Dice) -> Part:
     tint = 0.7 * tint + 0.3 * tint.mean(axis=1, keepdims=True)
     blur = np.where(dice.yes(0.55), dice.u(0.7, 1.0), dice.u(0.1, 0.35)).astype(np.float32)
     numbers: dict[str, Floats] = {
-        "back": kind.astype(np.float32), "back_seed": np.floor(dice.u(0, 1_000_000)), "blur": blur, **_rgb("back", tint),
+        "back": kind.astype(np.float32), "back_seed": np.floor(dice.u(0, 1_000_000)), "blur": blur,
+        **_rgb("back", tint),
     }  # fmt: skip
     tags = {name: kind == i for i, name in enumerate(words.BACKGROUNDS)}
     tags["outdoors"] = np.isin(kind, [3, 4, 5, 6, 7])
@@ -189,9 +199,42 @@ def _background(dice: _Dice) -> Part:
 
 
 # Per light of tags.LIGHTS: key strength RGB, fill RGB, rim RGB, key height range, key side range, shadow softness.
-_KEY = np.array([[2.1, 2.05, 1.98], [2.7, 2.6, 2.45], [3.0, 1.75, 0.85], [1.1, 1.14, 1.2], [0.9, 0.88, 0.85], [3.2, 3.05, 2.9], [1.5, 0.35, 1.3]], np.float32)
-_FILL = np.array([[0.62, 0.62, 0.65], [0.30, 0.32, 0.36], [0.34, 0.36, 0.52], [0.95, 0.98, 1.04], [0.60, 0.58, 0.58], [0.11, 0.11, 0.13], [0.16, 0.20, 0.42]], np.float32)
-_RIM = np.array([[0.5, 0.5, 0.5], [0.3, 0.3, 0.3], [1.2, 0.75, 0.4], [0.2, 0.2, 0.2], [3.6, 3.3, 2.9], [0.5, 0.5, 0.55], [0.2, 1.5, 2.2]], np.float32)
+_KEY = np.array(
+    [
+        [2.1, 2.05, 1.98],
+        [2.7, 2.6, 2.45],
+        [3.0, 1.75, 0.85],
+        [1.1, 1.14, 1.2],
+        [0.9, 0.88, 0.85],
+        [3.2, 3.05, 2.9],
+        [1.5, 0.35, 1.3],
+    ],
+    np.float32,
+)
+_FILL = np.array(
+    [
+        [0.62, 0.62, 0.65],
+        [0.30, 0.32, 0.36],
+        [0.34, 0.36, 0.52],
+        [0.95, 0.98, 1.04],
+        [0.60, 0.58, 0.58],
+        [0.11, 0.11, 0.13],
+        [0.16, 0.20, 0.42],
+    ],
+    np.float32,
+)
+_RIM = np.array(
+    [
+        [0.5, 0.5, 0.5],
+        [0.3, 0.3, 0.3],
+        [1.2, 0.75, 0.4],
+        [0.2, 0.2, 0.2],
+        [3.6, 3.3, 2.9],
+        [0.5, 0.5, 0.55],
+        [0.2, 1.5, 2.2],
+    ],
+    np.float32,
+)
 _SIDE = np.array([[0.15, 0.7], [0.95, 1.35], [0.5, 1.2], [0.0, 0.5], [0.1, 0.7], [0.8, 1.25], [0.4, 1.1]], np.float32)
 _SOFT = np.array([0.35, 0.25, 0.15, 0.6, 0.4, 0.10, 0.25], np.float32)
 
@@ -204,8 +247,10 @@ def _light(dice: _Dice) -> Part:
     strength = dice.about(1.0, 0.15)[:, None]
     numbers: dict[str, Floats] = {
         "key_x": (np.sin(side) * np.cos(height)).astype(np.float32), "key_y": np.sin(height).astype(np.float32),
-        "key_z": (np.cos(side) * np.cos(height)).astype(np.float32), "key_soft": _SOFT[kind], "rim_x": -np.sign(side).astype(np.float32),
-        "exposure": dice.about(1.0, 0.18), **_rgb("key", _KEY[kind] * strength), **_rgb("fill", _FILL[kind] * dice.about(1.0, 0.15)[:, None]),
+        "key_z": (np.cos(side) * np.cos(height)).astype(np.float32), "key_soft": _SOFT[kind],
+        "rim_x": -np.sign(side).astype(np.float32),
+        "exposure": dice.about(1.0, 0.18), **_rgb("key", _KEY[kind] * strength),
+        **_rgb("fill", _FILL[kind] * dice.about(1.0, 0.15)[:, None]),
         **_rgb("rim", _RIM[kind] * dice.about(1.0, 0.3)[:, None]),
     }  # fmt: skip
     return numbers, {name: kind == i for i, name in enumerate(words.LIGHTS)}

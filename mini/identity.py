@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 # Linear RGB. Skins lie apart on purpose, so that their names stay decidable in every light.
 SKIN = np.array([[0.70, 0.47, 0.375], [0.56, 0.345, 0.215], [0.38, 0.205, 0.115], [0.16, 0.078, 0.042]], np.float32)
 HAIR = np.array(
-    [[0.014, 0.012, 0.012], [0.105, 0.050, 0.024], [0.62, 0.42, 0.16], [0.36, 0.085, 0.022], [0.25, 0.25, 0.26], [0.80, 0.79, 0.77]],
+    [
+        [0.014, 0.012, 0.012],
+        [0.105, 0.050, 0.024],
+        [0.62, 0.42, 0.16],
+        [0.36, 0.085, 0.022],
+        [0.25, 0.25, 0.26],
+        [0.80, 0.79, 0.77],
+    ],
     np.float32,
 )
 IRIS = np.array([[0.14, 0.06, 0.02], [0.10, 0.26, 0.56], [0.11, 0.30, 0.10], [0.30, 0.33, 0.36]], np.float32)
@@ -33,7 +40,9 @@ def draw(dice: _Dice) -> Drawn:
     skin = dice.pick([0.32, 0.26, 0.22, 0.20])
     dark = np.asarray(skin >= 2)
     young_hair = np.array([[0.26, 0.26, 0.24, 0.20, 0.0, 0.04], [0.60, 0.26, 0.06, 0.05, 0.0, 0.03]], np.float32)
-    hair_odds = np.where((age == 2)[:, None], np.array([0.06, 0.06, 0.03, 0.02, 0.45, 0.38], np.float32), young_hair[dark.astype(int)])
+    hair_odds = np.where(
+        (age == 2)[:, None], np.array([0.06, 0.06, 0.03, 0.02, 0.45, 0.38], np.float32), young_hair[dark.astype(int)]
+    )
     hair = dice.pick(hair_odds.astype(np.float32))
     eyes = dice.pick(np.array([[0.34, 0.27, 0.21, 0.18], [0.85, 0.04, 0.07, 0.04]], np.float32)[dark.astype(int)])
     m = man.astype(np.float32) * (1 - 0.7 * child)
@@ -43,7 +52,11 @@ def draw(dice: _Dice) -> Drawn:
         **_nose_and_mouth(dice, m, child, old),
         **_surface(dice, m, child, old),
     }
-    for name, table, kind, spread in (("skin", SKIN, skin, 0.16), ("hair", HAIR, hair, 0.22), ("iris", IRIS, eyes, 0.2)):
+    for name, table, kind, spread in (
+        ("skin", SKIN, skin, 0.16),
+        ("hair", HAIR, hair, 0.22),
+        ("iris", IRIS, eyes, 0.2),
+    ):
         shade = dice.about(1.0, spread)
         for k, channel in enumerate("rgb"):
             numbers[f"{name}_{channel}"] = table[kind, k] * shade * dice.about(1.0, spread * 0.35)

@@ -1,7 +1,7 @@
 """Photo, film, paint and ink: what a picture is made with, laid over the renderer's buffers. Torch on any device.
 
-A look is a function of `Layers` to float (n, h, w, 3) in 0..1. It knows nothing of people; it sees colour, light, form and edges.
-Sources: Kuwahara 1976 (oil), the dodge of a blurred negative (pencil).
+A look is a function of `Layers` to float (n, h, w, 3) in 0..1. It knows nothing of people; it sees colour, light, form
+and edges. Sources: Kuwahara 1976 (oil), the dodge of a blurred negative (pencil).
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from mini.people import PARAMS, People
 
 @dataclass(frozen=True)
 class Layers:
-    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `grain` (n, h, w, 1), all 0..1; `seed` (n, 1, 1, 1); x, y in pixels.
+    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `grain` (n, h, w, 1), all 0..1; `seed` (n,
+    1, 1, 1); x, y in pixels.
 
-    `edge` is every outline and crease; `line` only the strong ones; `grain` is white noise; `ground` is 1 where nothing stands.
+    `edge` is every outline and crease; `line` only the strong ones; `grain` is white noise; `ground` is 1 where nothing
+    stands.
     """
 
     rgb: Tensor
@@ -37,7 +39,7 @@ class Layers:
 
 
 def apply(buffers: Tensor, parts: Tensor, people: People, values: Tensor) -> Tensor:
-    """Buffers (n, h, w, 10) and parts (n, h, w) as render.cu gives them to uint8 (n, h, w, 3), each picture in its own look."""
+    """Buffers (n, h, w, 10) and parts (n, h, w) as render.cu gives them to uint8 (n, h, w, 3), each in its own look."""
     out = torch.empty_like(buffers[..., :3])
     looks = torch.from_numpy(people.look).to(buffers.device)
     seeds = values[:, PARAMS.index("seed")]
@@ -80,7 +82,10 @@ def sepia(a: Layers) -> Tensor:
 def oil_painting(a: Layers) -> Tensor:
     flat = 0.7 * _kuwahara(a.rgb, 2) + 0.3 * _kuwahara(a.rgb, 1)
     warm = _saturate(flat, 1.35)
-    stroke = torch.sin(0.55 * a.x + 0.9 * a.y + 6 * _cloud(a, 18.0)) * 0.5 + torch.sin(1.1 * a.x - 0.7 * a.y + 9 * _cloud(a, 9.0)) * 0.5
+    stroke = (
+        torch.sin(0.55 * a.x + 0.9 * a.y + 6 * _cloud(a, 18.0)) * 0.5
+        + torch.sin(1.1 * a.x - 0.7 * a.y + 9 * _cloud(a, 9.0)) * 0.5
+    )
     return warm * (1 + 0.05 * stroke) + 0.012 * stroke + (a.grain - 0.5) * 0.03
 
 
@@ -123,7 +128,10 @@ def anime(a: Layers) -> Tensor:
 
 def neon(a: Layers) -> Tensor:
     turn = 6.283 * (0.15 * _cloud(a, 90.0) + a.y / 300 + a.seed * 0.37)
-    hue = torch.cat([0.55 + 0.45 * torch.cos(turn), 0.40 + 0.40 * torch.cos(turn - 2.4), 0.65 + 0.35 * torch.cos(turn - 4.2)], dim=-1)
+    hue = torch.cat(
+        [0.55 + 0.45 * torch.cos(turn), 0.40 + 0.40 * torch.cos(turn - 2.4), 0.65 + 0.35 * torch.cos(turn - 4.2)],
+        dim=-1,
+    )
     glow = (a.line + 0.9 * _blur(a.line, 3) + 0.8 * _blur(a.line, 8)).clamp(0, 1.6) * (1 - 0.4 * a.ground)
     dark = (_grey(a.rgb) * 0.55) * a.rgb.new_tensor([0.75, 0.50, 1.30]) + a.rgb * 0.16
     return dark + hue * glow * 0.95

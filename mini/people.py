@@ -1,8 +1,8 @@
 """Who is in a picture and under which circumstances, as plain numbers; drawing pixels is the renderer's work.
 
-Identity (bones, eyes, brows, nose, mouth, skin, hair colour, age, gender) depends on the identity's number alone; everything
-else (pose, expression, light, lens, hairstyle, clothes, background, look) on the picture's seed. All randomness is a counter
-hash, so any picture can be drawn again on any machine without drawing the ones before it.
+Identity (bones, eyes, brows, nose, mouth, skin, hair colour, age, gender) depends on the identity's number alone;
+everything else (pose, expression, light, lens, hairstyle, clothes, background, look) on the picture's seed. All
+randomness is a counter hash, so any picture can be drawn again on any machine without drawing the ones before it.
 
 Numbers are in head space: x to the picture's right, y up, z to the viewer; about 1.07 from the eyes to the crown.
 """
@@ -27,17 +27,24 @@ MEASURING = 1_000_000  # identities from here up are never trained on
 IDENTITY = (
     "skull_w", "skull_h", "skull_d", "face_w", "face_l", "jaw_w", "jaw_sq", "chin_w", "chin_l", "chin_p", "cheekbone",
     "cheekfat", "ridge", "socket", "eye_x", "eye_y", "eye_r", "eye_w", "eye_h", "eye_tilt", "lid_fold", "iris",
-    "brow_y", "brow_th", "brow_len", "brow_arch", "brow_tilt", "brow_in", "brow_dark", "nose_y", "nose_w", "nose_tip", "nose_out",
+    "brow_y", "brow_th", "brow_len", "brow_arch", "brow_tilt", "brow_in", "brow_dark", "nose_y", "nose_w",
+    "nose_tip", "nose_out",
     "bridge_w", "bridge_h", "nose_up", "nose_bump", "mouth_y", "mouth_w", "lip_up", "lip_lo", "bow", "lip_red",
-    "ear", "ear_out", "bend_nose", "bend_mouth", "bend_brow", "skin_r", "skin_g", "skin_b", "freckles", "mole_x", "mole_y",
-    "mole_r", "mole2_x", "mole2_y", "mole2_r", "wrinkle", "blush", "hair_r", "hair_g", "hair_b", "hairline", "temple", "peak",
+    "ear", "ear_out", "bend_nose", "bend_mouth", "bend_brow", "skin_r", "skin_g", "skin_b", "freckles", "mole_x",
+    "mole_y",
+    "mole_r", "mole2_x", "mole2_y", "mole2_r", "wrinkle", "blush", "hair_r", "hair_g", "hair_b", "hairline",
+    "temple", "peak",
     "iris_r", "iris_g", "iris_b", "neck", "shoulder", "lash", "child", "id_seed",
 )  # fmt: skip
 CIRCUMSTANCE = (
-    "yaw", "pitch", "roll", "camera_d", "frame_h", "aim_x", "aim_y", "camera_up", "smile", "open", "anger", "sad", "raise",
-    "eye_open", "gaze_x", "gaze_y", "style", "hair_len", "hair_vol", "wave", "bangs", "part", "beard", "beard_len", "glasses",
-    "frame_r", "frame_g", "frame_b", "hat", "hat_r", "hat_g", "hat_b", "earring", "gold", "cloth", "cloth_r", "cloth_g", "cloth_b",
-    "second_r", "second_g", "second_b", "stripes", "tie", "scarf", "necklace", "lipstick", "lip_r", "lip_g", "lip_b", "back",
+    "yaw", "pitch", "roll", "camera_d", "frame_h", "aim_x", "aim_y", "camera_up", "smile", "open", "anger", "sad",
+    "raise",
+    "eye_open", "gaze_x", "gaze_y", "style", "hair_len", "hair_vol", "wave", "bangs", "part", "beard", "beard_len",
+    "glasses",
+    "frame_r", "frame_g", "frame_b", "hat", "hat_r", "hat_g", "hat_b", "earring", "gold", "cloth", "cloth_r",
+    "cloth_g", "cloth_b",
+    "second_r", "second_g", "second_b", "stripes", "tie", "scarf", "necklace", "lipstick", "lip_r", "lip_g", "lip_b",
+    "back",
     "back_r", "back_g", "back_b", "back_seed", "blur", "key_x", "key_y", "key_z", "key_r", "key_g", "key_b", "key_soft",
     "fill_r", "fill_g", "fill_b", "rim_x", "rim_r", "rim_g", "rim_b", "exposure", "seed",
 )  # fmt: skip
@@ -46,9 +53,11 @@ PARAMS: tuple[str, ...] = (*IDENTITY, *CIRCUMSTANCE)
 
 @dataclass(frozen=True)
 class People:
-    """Pictures to draw: `values` float32 (n, len(PARAMS)); `scene` bool (n, len(TAGS)), what is there whether seen or not.
+    """Pictures to draw: `values` float32 (n, len(PARAMS)); `scene` bool (n, len(TAGS)), what is there whether seen or
+    not.
 
-    `gender`, `age`, `skin`, `hair` and `look` are indices into the lists of `tags.py`; `identity` and `seed` are as asked.
+    `gender`, `age`, `skin`, `hair` and `look` are indices into the lists of `tags.py`; `identity` and `seed` are as
+    asked.
     """
 
     values: Floats
@@ -66,7 +75,7 @@ class People:
 
 
 class _Dice:
-    """Uniform numbers from (key, name): splitmix64 (Steele et al. 2014) of a picture's or identity's number and a word."""
+    """Uniform numbers from (key, name): splitmix64 (Steele et al. 2014) of a picture's or identity's number."""
 
     def __init__(self, key: Ints) -> None:
         self.key = key.astype(np.uint64)
@@ -88,7 +97,7 @@ class _Dice:
         return (middle + spread * (0.65 * self.u(-1, 1) + 0.35 * self.u(-1, 1))).astype(np.float32)
 
     def wide(self, middle: float | Floats, spread: float) -> Floats:
-        """Uniform within 1.2 spreads: features of a face lie apart as far as they can without leaving the family album."""
+        """Uniform within 1.2 spreads: features of a face lie as far apart as the family album allows."""
         return (middle + 1.2 * spread * self.u(-1, 1)).astype(np.float32)
 
     def yes(self, chance: float | Floats) -> NDArray[np.bool_]:
@@ -127,7 +136,9 @@ def draw(identities: Ints, seeds: Ints, look: str | None = None, *, aspect: floa
     for i, name in enumerate(words.LOOKS):
         truth[:, INDEX[name]] = looks == i
     choice = who.choice
-    return People(values, truth, identities, seeds, choice["gender"], choice["age"], choice["skin"], choice["hair"], looks)
+    return People(
+        values, truth, identities, seeds, choice["gender"], choice["age"], choice["skin"], choice["hair"], looks
+    )
 
 
 @dataclass(frozen=True)

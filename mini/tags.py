@@ -29,9 +29,20 @@ HATS = ("", "beanie", "baseball_cap", "sun_hat")
 CLOTHES = ("t-shirt", "collared_shirt", "suit", "hoodie", "sweater", "tank_top", "off_shoulder")
 COLOURS = ("white", "black", "grey", "red", "blue", "green", "yellow", "pink", "purple", "brown", "orange")
 BEARDS = ("", "stubble", "mustache", "goatee", "beard")
-BACKGROUNDS = ("simple_background", "gradient_background", "indoors", "forest", "beach", "city", "night", "snow", "bookshelf")
+BACKGROUNDS = (
+    "simple_background",
+    "gradient_background",
+    "indoors",
+    "forest",
+    "beach",
+    "city",
+    "night",
+    "snow",
+    "bookshelf",
+)
 LIGHTS = ("soft_light", "side_light", "sunset", "overcast", "backlight", "dramatic_light", "neon_lights")
-LOOKS = ("photo", "film_noir", "sepia", "oil_painting", "watercolor", "ink_sketch", "pencil_sketch", "anime", "neon", "pastel")  # fmt: skip
+LOOKS = ("photo", "film_noir", "sepia", "oil_painting", "watercolor", "ink_sketch", "pencil_sketch", "anime", "neon",
+"pastel")  # fmt: skip
 EXPRESSIONS = ("neutral", "smile", "grin", "laughing", "surprised", "angry", "sad", "closed_eyes")
 
 IDENTITY_TAGS = (*HAIR_COLOURS, *EYE_COLOURS, *SKINS, "child", "old", "freckles", "thick_eyebrows")
