@@ -29,7 +29,7 @@ from benchmarks.common import Row, bar, note
 from mini import people, tags
 from portraitist import ranking
 from portraitist.captions.tags import load_rules, words_prompt
-from portraitist.requests import TrainRequest
+from portraitist.requests import Report, TrainRequest, from_json
 from portraitist.types import derive_seed
 
 if TYPE_CHECKING:
@@ -140,7 +140,6 @@ def one_sitter(identity: int, given: argparse.Namespace, studio: Studio) -> dict
     start = time.monotonic()
     photos = write_photos(identity, given, studio)
     sitting, report, request = train(identity, photos, given, studio)
-    trained = time.monotonic()
     held_out = [photo for photo in photos if photo.name in report.held_out]
     known = [photo for photo in photos if photo.name in report.captions]
     subject = words_prompt(identity_tags(identity), (), request.class_word, load_rules())
@@ -156,9 +155,9 @@ def one_sitter(identity: int, given: argparse.Namespace, studio: Studio) -> dict
         "one_face": round(float(np.mean([face is not None for face in made.faces("portraits", studio)])), 4),
         "adherence": adherence(made.portraits, studio), "adherence_base": adherence(made.words, studio),
         "diversity": spread(made.request), "diversity_base": spread(made.request_words),
-        "captioner": report.versions.get("captioner"),
+        "base": studio.model.base.version, "captioner": report.versions.get("captioner"),
         "loss": report.training.loss[-1] if report.training else None,
-        "train_s": round(trained - start, 1), "total_s": round(time.monotonic() - start, 1),
+        "train_s": report.seconds["train"], "total_s": round(time.monotonic() - start, 1),
     }  # fmt: skip
 
 
@@ -222,7 +221,7 @@ def write_photos(identity: int, given: argparse.Namespace, studio: Studio) -> li
 
 def train(
     identity: int, photos: Sequence[Path], given: argparse.Namespace, studio: Studio
-) -> tuple[Sitting, Any, TrainRequest]:
+) -> tuple[Sitting, Report, TrainRequest]:
     """Train as `portraitist train` does, and open the sitter for portraits."""
     from portraitist import measure, pipeline
     from portraitist.sitting import sit
@@ -232,8 +231,13 @@ def train(
     word = (("girl", "woman", "woman"), ("boy", "man", "man"))[int(drawn.gender[0])][int(drawn.age[0])]
     files = tuple(str(photo) for photo in photos)
     request = TrainRequest(f"s{identity}", files, class_word=word, seed=given.seed)
-    report = pipeline.train_sitter(request, studio.settings, studio.faces, per_style=0)
-    record, folder = SitterStore(studio.settings.home).load(request.sitter)
+    store = SitterStore(studio.settings.home)
+    if store.folder(request.sitter).report.is_file():  # trained before the run was stopped
+        report = from_json(Report, store.folder(request.sitter).report.read_bytes())
+    else:
+        resume = store.exists(request.sitter)
+        report = pipeline.train_sitter(request, studio.settings, studio.faces, per_style=0, resume=resume)
+    record, folder = store.load(request.sitter)
     return sit(folder, record, studio.model, measure.read_record(folder.faces)), report, request
 
 
@@ -317,7 +321,11 @@ def mark(
 
     references, own = photos(held_out), photos(known)
     words = [face for face in made.faces("words", studio, by) if face is not None]
-    scale = ranking.make_scale(references, own, words)
+    try:
+        scale = ranking.make_scale(references, own, words)
+    except ranking.NoScale as error:  # a base that draws no faces by words cannot be measured, and passes no bar
+        print(f"{identity}, {by}: {error.message}", file=sys.stderr)
+        return dict.fromkeys(("score", "painted", "top1", "top1_photos", "d_words", "d_same", "d_portraits"))
     faces, painted = made.faces("portraits", studio, by), made.faces("painted", studio, by)
     wanted = all_renders(identity, given)
     drawn = {name: render(*wanted[name], given.work, studio.device) for name in ("unseen", "others")}
@@ -361,14 +369,14 @@ def print_row(row: dict[str, Any]) -> None:
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[Row]:
-    """The bars, over all sitters."""
+    """The bars, over all sitters; what could not be measured counts 0."""
 
     def mean(key: str) -> float:
-        return float(np.mean([row[key] for row in rows]))
+        return float(np.mean([row[key] or 0.0 for row in rows]))
 
     return [
         bar("likeness score, mean", mean("score"), SCORE),
-        bar("likeness score, worst sitter", min(row["score"] for row in rows), WORST),
+        bar("likeness score, worst sitter", min(row["score"] or 0.0 for row in rows), WORST),
         note("likeness score by dlib, mean", mean("score_dlib")),
         note("likeness score in painted styles, mean", mean("painted")),
         bar("top-1 as a share of the photos' rate", mean("top1") / max(mean("top1_photos"), 1e-9), TOP1),

@@ -36,6 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         f'name = "tiny"\nfamily = "sd15"\nsource = "file:{tiny_base}"\nversion = "tiny-1"\nsize = [64, 64]\n'
         'recipe = "short"\nsteps = 2\nsampler = "DDIM"\n'
     )
+    tiny = (library / "bases" / "tiny.toml").read_text()
+    (library / "bases" / "mini.toml").write_text(tiny.replace('name = "tiny"', 'name = "mini"'))
     (library / "recipes" / "short.toml").write_text(RECIPE.format(name="short", visits=8))
     return home
 
@@ -226,3 +228,20 @@ def test_styles_are_listed_with_photo_and_painted_ones(capsys: Capture) -> None:
     assert len([row for row in rows if row["photo"]]) >= 8 and any(not row["photo"] for row in rows)
     assert all("{sitter}" in row["prompt"] and row["title"] and row["title_zh"] for row in rows)
     assert call("styles", "show", "oil") == 0
+
+
+def test_the_demo_holds_two_photos_out_and_shows_all_styles(faces: Faces, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert call("demo", "--out", tmp_path / "demo", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["held_out"]) == 2 and len(report["captions"]) == 6
+    assert not set(report["held_out"]) & set(report["captions"])
+    assert report["likeness"]["score"] is not None or "picture" in report["likeness"]["reason"]
+    assert len(report["portraits"]) == len({one["style"] for one in report["portraits"]}) >= 8
+    assert report["versions"]["captioner"] == "tagger"
+    assert {path.name for path in (tmp_path / "demo").iterdir()} >= {
+        "contact.jpg",
+        "index.html",
+        "report.json",
+        "portraits",
+    }

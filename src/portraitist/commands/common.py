@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from portraitist.settings import Settings
     from portraitist.types import OnStep, Step
 
+_EVERY_SECONDS = 30.0
+
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on stdout.")]
 
 
@@ -57,7 +59,7 @@ def say(words: str) -> None:
 
 @contextmanager
 def progress() -> "Iterator[OnStep]":
-    """An `OnStep` for a person at a terminal: one line a stage that is rewritten; in a log one line for each stage."""
+    """An `OnStep` for a person at a terminal: one line a stage that is rewritten; in a log a line every half minute."""
     line = _Line(sys.stderr.isatty())
     try:
         yield line
@@ -72,18 +74,25 @@ class _Line:
         self._begun = 0.0
         self._first = 0
         self._open = False
+        self._said = 0.0
 
     def __call__(self, step: "Step") -> None:
         if step.stage != self._stage:
             self.end()
-            self._stage, self._begun, self._first = step.stage, time.monotonic(), step.done
-            if not self._rewrites:
-                say(f"{step.stage}: {step.detail or f'{step.total} steps'}")
-        if self._rewrites:
-            text = f"{step.stage}: {step.done} of {step.total}{self._left(step)}  {step.detail}"
+            self._stage, self._begun, self._first, self._said = step.stage, time.monotonic(), step.done, 0.0
+        text = f"{step.stage}: {step.done} of {step.total}{self._left(step)}  {step.detail}".rstrip()
+        if not self._rewrites:
+            self._log(text)
+        else:
             sys.stderr.write(f"\r\x1b[2K{text[:110]}")
             sys.stderr.flush()
             self._open = True
+
+    def _log(self, text: str) -> None:
+        """A line when a stage begins, and one every half minute."""
+        if self._said == 0.0 or time.monotonic() - self._said >= _EVERY_SECONDS:
+            self._said = time.monotonic()
+            say(text)
 
     def _left(self, step: "Step") -> str:
         """The time left by the pace of this stage; nothing before a tenth of it or ten steps are done."""

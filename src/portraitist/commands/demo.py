@@ -18,6 +18,7 @@ def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("out/demo"),
     seed: Annotated[int, typer.Option("--seed", min=0)] = 42,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
     as_json: common.Json = False,
 ) -> None:
     """Learn the sample sitter that comes with the package and make portraits: a few minutes on a laptop."""
@@ -33,4 +34,4 @@ def demo(
     request = TrainRequest(sitter=name, photos=photos, class_word=class_word or "person", seed=seed, captioner="tagger")
     if not as_json:
         common.say(f"The sample sitter {name}: {len(photos)} photos of somebody who does not exist.")
-    run(request, context, resume=False, per_style=1, out=out, as_json=as_json)
+    run(request, context, resume=resume, per_style=1, out=out, as_json=as_json)

@@ -8,6 +8,7 @@ import typer
 from portraitist.commands import common
 from portraitist.commands.check import Face, KeepAll, Kind, need_person, parse_point
 from portraitist.errors import BadRequest
+from portraitist.files import make_folder
 
 if TYPE_CHECKING:
     from portraitist.requests import Report, TrainRequest
@@ -89,6 +90,8 @@ def run(
     faces = common.load_faces(settings)
     file = out if out is not None and out.suffix == ".safetensors" else None
     folder = None if file is not None else out
+    if file is not None:
+        make_folder(file.parent)  # better told now than after the training
     with common.progress() as on_step:
         report = train_sitter(request, settings, faces, resume=resume, per_style=per_style, out=folder, on_step=on_step)
     place = folder if folder is not None else settings.home / "sitters" / request.sitter
