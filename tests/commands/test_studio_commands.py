@@ -245,3 +245,18 @@ def test_the_demo_holds_two_photos_out_and_shows_all_styles(faces: Faces, tmp_pa
         "report.json",
         "portraits",
     }
+
+
+PHOTOS = Path(__file__).parents[3] / "shared" / "photos" / "sitter-a"
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="no photographs here")
+def test_photographs_of_a_real_person_go_through(faces: Faces, tmp_path: Path, capsys: Capture) -> None:
+    arguments = (PHOTOS, "--sitter", "real", "--class", "woman", "--base", "tiny", "--portraits", 0)
+    capsys.readouterr()
+    assert call("train", *arguments, "--captioner", "facts", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["captions"]) >= 3 and all(
+        text.startswith("ohwx woman, solo") for text in report["captions"].values()
+    )
+    assert call("portrait", "--sitter", "real", "-n", 1, "--out", tmp_path) == 0
