@@ -25,7 +25,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import read_picture, read_request
 from portraitist.lora.metadata import write_sidecar
 from portraitist.photos import PhotoCheck, face_crop
-from portraitist.preparing import Prepared, check, prepare
+from portraitist.preparing import Prepared, check, file_names, prepare
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
     BaseReport,
@@ -210,13 +210,14 @@ def _report(
     base: Base,
     watch: Stopwatch,
 ) -> Report:
+    called = file_names(checked.accepted)
     points = tuple(
         CheckpointReport(point.step, point.loss, chosen=point.file == result.likeness) for point in result.checkpoints
     )
     return Report(
         sitter=request.sitter,
         photos=checked.report.photos,
-        held_out=tuple(photo.path.name for photo in prepared.held_out),
+        held_out=tuple(called[photo.path] for photo in prepared.held_out),
         captions={photo.name: photo.caption for photo in prepared.set},
         training=TrainingReport(round(result.seconds, 2), result.steps, result.visits, result.loss, points),
         portraits=tuple(one.report for one in made),
@@ -257,10 +258,11 @@ def likeness_report(made: Sequence[Made], record: measure.FaceRecord) -> Likenes
 def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
     """(file name, calm crop, held out) of every accepted photo, the training photos first."""
     shown = [(photo.name, photo.crops[0], False) for photo in prepared.set]
+    called = file_names((*prepared.training, *prepared.held_out))
     for photo in prepared.held_out:
         if photo.face is not None:
             crop = face_crop(read_picture(photo.path), photo.face, Size(256, 256)).picture
-            shown.append((photo.path.name, crop, True))
+            shown.append((called[photo.path], crop, True))
     return tuple(shown)
 
 

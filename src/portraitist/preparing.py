@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,15 @@ def check(request: TrainRequest, settings: Settings, faces: Faces, on_step: OnSt
     return checked
 
 
+def file_names(photos: Sequence[CheckedPhoto]) -> dict[Path, str]:
+    """What reports call each photo: its file's name, with the folder's where two files have the same."""
+    times = Counter(photo.path.name for photo in photos)
+    return {
+        path: path.name if times[path.name] == 1 else f"{path.parent.name}/{path.name}"
+        for path in (photo.path for photo in photos)
+    }
+
+
 def hold_out(photos: Sequence[CheckedPhoto], seed: int) -> tuple[tuple[CheckedPhoto, ...], tuple[CheckedPhoto, ...]]:
     """(training, held out): with 6 photos or more 2 are drawn by the seed, so that nobody picks the easy ones."""
     if len(photos) < HELD_OUT_FROM:
@@ -81,7 +91,10 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
     seen = [chosen(scores) for scores in said]
     _, identity = tags.split(tags.common(seen), rules, constant)
     captions = [tags.caption(one, request.trigger, request.class_word, rules, constant) for one in told]
-    photos = tuple(SetPhoto(p.path.name, text, crops) for p, text, crops in zip(training, captions, cut, strict=True))
+    called = file_names(checked.accepted)
+    photos = tuple(
+        SetPhoto(called[p.path], text, crops) for p, text, crops in zip(training, captions, cut, strict=True)
+    )
     return Prepared(training, held_out, photos, identity, captioner.name)
 
 
