@@ -193,8 +193,11 @@ def _record(
     held_out = [photo.embedding for photo in prepared.held_out if photo.embedding is not None]
     subject = tags.words_prompt(prepared.identity, (), request.class_word, tags.load_rules())
     name = faces.recogniser.name
-    if not held_out or on_step is None:
-        return measure.make_record(name, training, held_out)
+    bare = measure.make_record(name, training, held_out)
+    if not held_out:
+        return bare
+    if on_step is None:
+        return replace(bare, reason="No portraits were asked for, so nothing was measured.")
     photo_like = [style for style in styles if style.photo]
     words = measure.words_faces(subject, photo_like, model, faces, request.seed, on_step)
     return measure.make_record(name, training, held_out, words, subject)
