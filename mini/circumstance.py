@@ -37,11 +37,7 @@ def draw(dice: _Dice, who: Drawn, aspect: float) -> Drawn:
         numbers |= more_numbers
         tags |= more_tags
     look = dice.pick([0.5, 0.07, 0.04, 0.07, 0.06, 0.06, 0.06, 0.06, 0.04, 0.04])
-    tags["monochrome"] = np.isin(
-        look, [words.LOOKS.index(name) for name in ("film_noir", "sepia", "ink_sketch", "pencil_sketch")]
-    )
     numbers["seed"] = np.floor(dice.u(0, 1_000_000))
-    # Night hides nothing of the sitter, but a sun hat under neon would read as a mistake.
     return Drawn(numbers, tags, {"look": look})
 
 

@@ -135,6 +135,9 @@ def draw(identities: Ints, seeds: Ints, look: str | None = None, *, aspect: floa
     truth[:, INDEX["solo"]] = True
     for i, name in enumerate(words.LOOKS):
         truth[:, INDEX[name]] = looks == i
+    grey = np.isin(looks, [words.LOOKS.index(name) for name in words.MONOCHROME])
+    truth[:, INDEX["monochrome"]] = grey
+    truth[np.ix_(grey, [INDEX[name] for name in words.COLOUR_TAGS])] = False
     choice = who.choice
     return People(
         values, truth, identities, seeds, choice["gender"], choice["age"], choice["skin"], choice["hair"], looks

@@ -60,6 +60,10 @@ TAGS: tuple[str, ...] = (
 )  # fmt: skip
 INDEX = {tag: i for i, tag in enumerate(TAGS)}
 
+# On these looks no colour can be told, so none is a word for the picture.
+MONOCHROME = ("film_noir", "sepia", "ink_sketch", "pencil_sketch")
+COLOUR_TAGS = (*HAIR_COLOURS, *EYE_COLOURS, *SKINS, *(f"{colour}_clothes" for colour in COLOURS))
+
 # Parts that must be seen for a tag to be true; tags that are not listed need none.
 NEEDS: dict[str, tuple[str, ...]] = {
     **{tag: ("hair",) for tag in (*HAIR_COLOURS, *HAIRSTYLES[1:], "bangs")},

@@ -58,7 +58,8 @@ HD V3 light(const Scene& s, V3 w, V3 view, V3 n, const Coat& c, const Air& air, 
   float edge = powf(1.f - sat(dot(n, view)), 2.2f);
   float rim_k = sat(dot(n, side) + 0.35f) * edge * (0.4f + 0.6f * ao);
   V3 lit = c.colour * (key * diff * shade3 * (0.62f * nh) + bounce * 0.80f);
-  V3 shine = key * spec * 0.55f + rim * rim_k * (v3(0.35f) + c.colour * 0.65f);
+  V3 own = dot(c.along, c.along) > 0.25f ? mix(v3(1.f), c.colour * (1.f / fmaxf(fmaxf(c.colour.x, c.colour.y), fmaxf(c.colour.z, 0.05f))), 0.6f) : v3(1.f);
+  V3 shine = key * own * (spec * 0.55f) + rim * rim_k * (v3(0.35f) + c.colour * 0.65f);
   shine = shine + fill * (c.gloss * 0.22f * powf(1.f - sat(dot(n, view)), 4.f) * ao);
   if (c.part == EYE || c.part == IRIS || c.part == LENS) {  // a window mirrored in the eye
     V3 r = n * (2.f * dot(n, view)) - view;

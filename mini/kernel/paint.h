@@ -140,7 +140,7 @@ HD void paint_hair(const Scene& s, V3 q, Coat& c) {
   if (curly) fine = cloud2(q.x * 16.f + q.z * 9.f, q.y * 16.f, 4), lock = 0.f;
   V3 base = hair_colour(p);
   c.colour = base * (0.60f + 0.62f * fine + 0.16f * lock) + base * base * 0.12f;
-  c.part = HAIR; c.gloss = curly ? 0.10f : 0.42f; c.sharp = 34.f; c.soft = 0.25f;
+  c.part = HAIR; c.gloss = curly ? 0.08f : 0.20f; c.sharp = 34.f; c.soft = 0.25f;
   V3 down = p.style == PONYTAIL || p.style == BUN ? v3(q.x, 0.6f, q.z - 0.4f) : v3(q.x * 1.2f, -0.9f, 0.5f * q.z);
   c.along = curly ? v3(0.f) : unit(back(s.head, down));
 }
