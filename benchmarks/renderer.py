@@ -5,7 +5,8 @@
 draws six photos each of 200 sitters that nothing was trained on, counts the pictures in which the embedded detector
 finds exactly one face, and asks dlib's embedding whether two pictures of a sitter lie closer than pictures of two
 sitters of the same gender, age band, skin and hair colour. Drawing is the work of a GPU: `--draw-only FILE.npz` there,
-and `--pictures FILE.npz` here.
+and `--pictures FILE.npz` here. Few of 200 sitters are alike, so that the area is a rough number; `--alike 12` takes
+twelve groups of six sitters alike instead.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from benchmarks.common import Pictures, Row, bar, note
 from benchmarks.judge import auc
 from mini import people
 
-EACH = 6  # pictures of a sitter
 CHUNK = 192
+CROWD, TOGETHER = 4000, 6  # sitters among which groups are looked for; sitters of a group
 FOUND, APART, SPEED = 0.98, 0.97, 500.0  # the bars
 SPEED_BAR_ON = "H200"
 
@@ -36,10 +37,9 @@ def main() -> None:
     given = arguments()
     if given.pictures:
         drawn = common.load_pictures(given.pictures)
-        kept = drawn.columns["identity"] < people.MEASURING + given.count
-        drawn = select(drawn, np.flatnonzero(kept))
+        drawn = select(drawn, np.isin(drawn.columns["identity"], sitters(given)))
     else:
-        drawn = draw(given.count, given.seed, common.device_name(given.device))
+        drawn = draw(sitters(given), given.each, given.seed, common.device_name(given.device))
     if given.draw_only:
         print(*common.save_pictures(drawn, given.draw_only), sep="\n")
         print(drawn.facts)
@@ -50,20 +50,37 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = common.options(__doc__, count=200, of="sitters", seed=0)
+    parser.add_argument("--each", type=int, default=6, help="pictures of a sitter (6)")
+    parser.add_argument(
+        "--alike", type=int, metavar="N", help=f"N groups of {TOGETHER} sitters alike, in place of --count"
+    )
     parser.add_argument("--pictures", type=Path, help="pictures that --draw-only wrote, in place of drawing them")
     parser.add_argument("--draw-only", type=Path, metavar="FILE.npz", help="draw, time, write the pictures, and end")
     return parser.parse_args()
 
 
-def draw(count: int, seed: int, device: str) -> Pictures:
-    """Photos of `count` measuring sitters, `EACH` of each, and how fast this device draws them."""
+def sitters(given: argparse.Namespace) -> np.ndarray:
+    """int64 (n,): the measuring sitters that were asked for."""
+    if not given.alike:
+        return people.MEASURING + np.arange(given.count)
+    crowd = people.MEASURING + np.arange(CROWD)
+    members: dict[int, list[int]] = {}
+    for identity, group in zip(crowd.tolist(), group_of(people.draw(crowd, crowd)).tolist(), strict=True):
+        members.setdefault(group, []).append(identity)
+    # Every second of the largest groups: neighbours in that order often differ in one thing only.
+    largest = sorted(members.values(), key=len, reverse=True)[: 2 * given.alike : 2]
+    return np.array([identity for group in largest for identity in group[:TOGETHER]])
+
+
+def draw(who: np.ndarray, each: int, seed: int, device: str) -> Pictures:
+    """`each` photos of each sitter, and how fast this device draws."""
     from mini.renderer import Renderer
 
     renderer = Renderer(device)
-    number = np.arange(count * EACH)
-    identity, seeds = people.MEASURING + number // EACH, seed * EACH + number % EACH
+    identity = np.repeat(who, each)
+    seeds = seed * each + np.tile(np.arange(each), len(who))
     pictures: list[np.ndarray] = []
-    for part in np.array_split(number, max(1, len(number) // CHUNK)):
+    for part in np.array_split(np.arange(len(identity)), max(1, len(identity) // CHUNK)):
         rgb = renderer(people.draw(identity[part], seeds[part], "photo")).rgb
         pictures += [*rgb.cpu().numpy()]
     group = group_of(people.draw(identity, seeds, "photo"))
@@ -94,8 +111,9 @@ def pictures_a_second(renderer: Any, device: str, seconds: float = 5.0) -> float
     return done / (time.perf_counter() - start)
 
 
-def select(drawn: Pictures, index: np.ndarray) -> Pictures:
-    """Some of the pictures."""
+def select(drawn: Pictures, kept: np.ndarray) -> Pictures:
+    """Some of the pictures; bool (n,)."""
+    index = np.flatnonzero(kept)
     columns = {name: values[index] for name, values in drawn.columns.items()}
     return Pictures(tuple(drawn.pictures[i] for i in index), columns, drawn.facts)
 
