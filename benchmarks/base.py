@@ -110,7 +110,7 @@ def couples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def render(identity: np.ndarray, look: np.ndarray, seed: int, device: str) -> tuple[list[Picture], np.ndarray]:
     """One picture of each in its look, and its tags bool (n, tags)."""
-    from mini.render import draw as drawn
+    from mini.render import draw_in
     from mini.renderer import Renderer
 
     renderer = Renderer(device)
@@ -118,7 +118,7 @@ def render(identity: np.ndarray, look: np.ndarray, seed: int, device: str) -> tu
     tags = []
     for start in range(0, len(identity), CHUNK):
         part = slice(start, start + CHUNK)
-        found = renderer(drawn(identity[part], np.full(len(identity[part]), seed), look[part]))
+        found = renderer(draw_in(identity[part], np.full(len(identity[part]), seed), look[part]))
         pictures += [*found.rgb.cpu().numpy()]
         tags.append(found.tags.cpu().numpy())
         common.progress("renders", len(pictures), len(identity))

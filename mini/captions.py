@@ -154,15 +154,7 @@ _PROSE = (
     "not",
 )
 
-COLOURED = frozenset(
-    (
-        *words.HAIR_COLOURS,
-        *words.EYE_COLOURS,
-        *words.SKINS,
-        "lipstick",
-        *(f"{colour}_clothes" for colour in words.COLOURS),
-    )
-)
+COLOURED = frozenset((*words.COLOUR_TAGS, "lipstick"))
 _SUBJECT = frozenset((*words.GENDERS, "solo", "child", "old"))
 _HEAD_FIRST = frozenset((*words.LOOKS, *words.GENDERS))
 MIXED_IN = 0.06  # share of captions with a trigger word or a made-up name before the class word

@@ -60,7 +60,7 @@ def pipeline(folder: Path, unet: Any, text: Any, vae: Any, tagger: Any | None) -
 
 def copy_half(module: Any) -> Any:
     """An fp16 copy of a diffusers model on the CPU, in ordinary memory order. ValueError for what fp16 cannot hold."""
-    # diffusers would put back the default of whatever was a default when the model was made, the latents' scale among them.
+    # diffusers would put back the default of whatever was a default at first, the latents' scale among them.
     config = {name: value for name, value in module.config.items() if name != "_use_default_values"}
     copy = type(module).from_config(config)
     state = networks.half(module.state_dict())

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace as changed
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mini import captions, people
-from mini.tags import INDEX, LOOKS, TAGS
+from mini.tags import LOOKS, TAGS
 
 if TYPE_CHECKING:
     from mini.renderer import Pictures
@@ -26,7 +26,6 @@ SIZES = ((256, 256), (256, 384), (384, 256))
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
 CHUNK = 16
 LIMIT = 10_000
-WITHOUT_COLOUR = ("film_noir", "sepia", "ink_sketch", "pencil_sketch")
 
 
 class BadCall(ValueError):
@@ -76,7 +75,7 @@ def render(given: argparse.Namespace) -> None:
     look = None if given.look == "any" else given.look
     for start in range(0, given.count, CHUNK):
         seeds = np.arange(start, min(start + CHUNK, given.count)) + given.seed
-        drawn = draw(np.full(len(seeds), given.identity), seeds, look, aspect=size[0] / size[1])
+        drawn = people.draw(np.full(len(seeds), given.identity), seeds, look, aspect=size[0] / size[1])
         pictures = renderer(drawn, size=size)
         for i in range(len(drawn)):
             name = f"{start + i:03d}.png"
@@ -86,17 +85,19 @@ def render(given: argparse.Namespace) -> None:
     replace(given.out / "truth.json", document.encode())
 
 
-def draw(
-    identities: people.Ints, seeds: people.Ints, look: str | people.Ints | None, *, aspect: float = 1.0
-) -> people.People:
-    """As `people.draw`; `look` may also be an index into LOOKS for each picture; the tag for greys follows it."""
-    drawn = people.draw(identities, seeds, look if isinstance(look, str) else None, aspect=aspect)
-    looks = look if isinstance(look, np.ndarray) else drawn.look
-    scene = drawn.scene.copy()
-    for k, name in enumerate(LOOKS):
-        scene[:, INDEX[name]] = looks == k
-    scene[:, INDEX["monochrome"]] = np.isin(looks, [LOOKS.index(name) for name in WITHOUT_COLOUR])
-    return changed(drawn, look=looks, scene=scene)
+def draw_in(identities: people.Ints, seeds: people.Ints, looks: people.Ints, *, aspect: float = 1.0) -> people.People:
+    """As `people.draw`, with a look for each picture: indices into LOOKS."""
+    found: people.People | None = None
+    for k in np.unique(looks):
+        there = looks == k
+        drawn = people.draw(identities, seeds, LOOKS[k], aspect=aspect)
+        found = drawn if found is None else found
+        found = people.People(*(_merged(there, getattr(drawn, f.name), getattr(found, f.name)) for f in fields(drawn)))
+    return found or people.draw(identities, seeds, None, aspect=aspect)
+
+
+def _merged(there: np.ndarray[Any, Any], one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> Any:
+    return np.where(there.reshape(-1, *[1] * (one.ndim - 1)), one, other)
 
 
 def check(given: argparse.Namespace) -> tuple[int, int]:

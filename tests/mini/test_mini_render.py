@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mini import people, render
-from mini.tags import TAGS
+from mini.tags import LOOKS, TAGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +76,13 @@ def test_identity_alone_fixes_identity_and_the_seed_the_rest() -> None:
     assert not np.array_equal(drawn.values[0, :n], drawn.values[2, :n])
     assert not np.array_equal(drawn.values[0, n:], drawn.values[1, n:])
     assert not np.array_equal(drawn.values[0, n:], drawn.values[2, n:])
+
+
+def test_each_picture_may_have_a_look_of_its_own() -> None:
+    identities, seeds, looks = np.arange(6), np.arange(6) + 3, np.array([0, 1, 0, 5, 7, 1])
+    drawn = render.draw_in(identities, seeds, looks)
+    assert np.array_equal(drawn.look, looks)
+    for i, look in enumerate(looks):
+        alone = people.draw(identities[i : i + 1], seeds[i : i + 1], LOOKS[look])
+        assert np.array_equal(drawn.values[i], alone.values[0])
+        assert np.array_equal(drawn.scene[i], alone.scene[0])
