@@ -47,7 +47,7 @@ def test_the_page_escapes_what_comes_from_outside() -> None:
 
 
 def test_labels_tell_what_the_number_is() -> None:
-    assert label(ONE) == "0.61"
+    assert label(ONE) == "0.61" and label(replace(ONE, likeness=-0.002)) == "0.00"
     assert label(replace(ONE, likeness=None)) == "distance 0.40"
     assert label(replace(ONE, faces=0)) == "no face"
     assert label(replace(ONE, faces=2)) == "2 faces"

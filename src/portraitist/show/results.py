@@ -73,7 +73,7 @@ def label(portrait: PortraitReport) -> str:
     if portrait.faces != 1:
         return "no face" if portrait.faces == 0 else f"{portrait.faces} faces"
     if portrait.likeness is not None:
-        return f"{portrait.likeness:.2f}"
+        return f"{round(portrait.likeness, 2) + 0.0:.2f}"  # no -0.00
     return f"distance {portrait.distance:.2f}" if portrait.distance is not None else ""
 
 
