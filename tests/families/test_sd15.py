@@ -76,6 +76,15 @@ def test_sharded_and_half_precision_folders_load(model: Model, tiny_base: Path, 
     assert torch.allclose(found, contract.predict(model, "ohwx woman"), atol=0.05)
 
 
+@pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"])
+def test_a_damaged_weight_file_is_named(tiny_base: Path, tmp_path: Path, file: str) -> None:
+    shutil.copytree(tiny_base, tmp_path / "base")
+    weights = tmp_path / "base" / f"{file}.safetensors"
+    weights.write_bytes(b"\xff" * 400)
+    with pytest.raises(UnfitModel, match=f"part {file.split('/')[0]}"):
+        load(tmp_path / "base")
+
+
 def test_a_wrong_folder_is_named(tiny_base: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_base, tmp_path / "base")
     shutil.rmtree(tmp_path / "base" / "vae")

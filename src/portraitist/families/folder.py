@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from portraitist.devices import Device
 from portraitist.errors import MissingModel, UnfitModel
@@ -36,7 +37,7 @@ def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torc
         options |= {"torch_dtype": dtype, "use_safetensors": True} | _variant(folder)
     try:
         part = kind.from_pretrained(str(folder), **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnfitModel(
             f"The base's part {folder.name} cannot be loaded: {reason}",
