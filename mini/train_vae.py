@@ -137,7 +137,10 @@ class Trainer:
         losses = {"loss": loss, "kl": kl, "mse": functional.mse_loss(leaf.detach(), real)}
         if clock.share > ADVERSARY_FROM and step % 4 != 3:
             gradient = gradient + self._adversary(leaf, gradient, losses)
-        torch.autograd.backward([out, kl * KL], [gradient.to(out.dtype), None])
+        if kl.requires_grad:
+            torch.autograd.backward([out, kl * KL], [gradient.to(out.dtype), None])
+        else:  # only the decoder learns
+            out.backward(gradient.to(out.dtype))
         self.flat.step(clock.rate(self.setup.rate), average=0.998)
         if "adversary" in losses:
             self._train_patches(leaf.detach(), real, losses, clock)
