@@ -124,7 +124,6 @@ HD float skin_sdf(const Person& p, const Face& f, V3 q) {
   float wide = fminf(d, fabsf(q.x) > 0.4f ? ear_sdf(p, q) : 9.f);
   if (wide > 0.42f || q.z < 0.1f) return fabsf(q.x) > 0.4f ? smin(d, ear_sdf(p, q), 0.04f) : d;
   V3 a = v3(fabsf(q.x), q.y, q.z);
-  float side = q.x > 0.f ? 1.f : -1.f;
   d = smin(d, egg(q, v3(0.f, p.mouth_y * p.face_l - f.drop * 0.3f, 0.50f), v3(0.29f, 0.25f, 0.235f)), 0.15f);  // muzzle
   float ridge_y = p.eye_y + 0.185f;
   d = smin(d, stick(a, v3(0.08f, ridge_y, 0.70f), v3(0.44f, ridge_y + 0.01f, 0.56f), 0.045f + 0.06f * p.ridge, 0.04f + 0.045f * p.ridge), 0.13f);
@@ -148,6 +147,5 @@ HD float skin_sdf(const Person& p, const Face& f, V3 q) {
   d += 0.010f * p.anger * bell(a.x - 0.045f, 0.014f) * bell(q.y - p.eye_y - 0.20f, 0.07f);
   d = smin(d, lips_sdf(p, f, q), 0.016f);
   if (p.open > 0.03f) d = smax(d, -cavity_sdf(p, f, q), 0.02f);
-  (void)side;
   return smin(d, fabsf(q.x) > 0.4f ? ear_sdf(p, q) : 9.f, 0.04f);
 }

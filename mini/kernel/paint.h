@@ -37,7 +37,7 @@ HD void paint_eye(const Scene& s, V3 q, Coat& c) {
   c.colour = c.colour * (0.35f + 0.65f * step01(0.0f, -0.045f, gap + (q.y < s.f.eye.y ? -0.04f : 0.f)));
 }
 
-HD void paint_skin(const Scene& s, V3 q, V3 b, Coat& c) {
+HD void paint_skin(const Scene& s, V3 q, Coat& c) {
   const Person& p = s.p;
   V3 tone = skin_colour(p), hair = hair_colour(p);
   float dark = 1.f - sat((tone.x - 0.10f) / 0.5f);
@@ -127,7 +127,6 @@ HD void paint_skin(const Scene& s, V3 q, V3 b, Coat& c) {
       if (beard > 0.4f) { c.part = BEARD; c.gloss *= 0.5f; }
     }
   }
-  (void)b;
   c.colour = col;
 }
 
@@ -190,7 +189,7 @@ HD void paint(const Scene& s, V3 w, int part, Coat& c) {
   c.colour = v3(0.5f); c.part = part; c.gloss = 0.1f; c.sharp = 20.f; c.soft = 0.f; c.along = v3(0.f);
   V3 gold = p.gold > 0.5f ? v3(0.80f, 0.52f, 0.16f) : v3(0.70f, 0.71f, 0.74f);
   switch (part) {
-    case SKIN: paint_skin(s, q, b, c); break;
+    case SKIN: paint_skin(s, q, c); break;
     case EYE: paint_eye(s, q, c); break;
     case HAIR: paint_hair(s, q, c); break;
     case CLOTHES: paint_cloth(s, b, c); break;

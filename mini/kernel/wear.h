@@ -46,10 +46,7 @@ HD float cloth_sdf(const Person& p, V3 b, float body, float neck) {
   float all = kind == SWEATER || kind == SUIT || kind == HOODIE ? smin(body, neck, 0.16f) : body;
   float d = all - thick - folds(p, b) * (kind == SUIT ? 0.5f : 1.f);
   float cut = neckline(p, b);
-  if (cut > -8.f) {
-    if (kind >= TANK) d = smax(d, cut, 0.03f);
-    else d = smax(d, cut, 0.03f);
-  }
+  if (cut > -8.f) d = smax(d, cut, 0.03f);
   if (kind == SWEATER) {
     d = smax(d, b.y + 1.30f, 0.06f);
     d = smin(d, stick(b, v3(0.f, -1.55f, -0.34f), v3(0.f, -1.36f, -0.31f), 0.36f * p.neck + 0.075f, 0.35f * p.neck + 0.075f), 0.05f);
@@ -132,5 +129,5 @@ HD float earring_sdf(const Person& p, V3 q) {
   if (p.earring < 0.5f) return 9.f;
   V3 a = v3(fabsf(q.x), q.y, q.z) - v3(0.745f * p.skull_w + 0.03f, -0.26f * p.ear, -0.02f);
   if (p.earring < 1.5f) return len(a) - 0.068f;
-  return len(len(a.x * 0.8f + 0.6f * a.z * 0.f, a.y + 0.13f) > 0.f ? len(a.z, a.y + 0.13f) - 0.125f : 9.f, a.x) - 0.028f;
+  return len(len(a.z, a.y + 0.13f) - 0.125f, a.x) - 0.028f;
 }
