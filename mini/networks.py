@@ -41,7 +41,7 @@ class Widths:
     text: int = 192
     text_layers: int = 4
     tagger: tuple[int, ...] = (32, 64, 96, 160)
-    tagger_depths: tuple[int, ...] = (2, 2, 2, 1)
+    tagger_depths: tuple[int, ...] = (2, 3, 3, 1)
     judge: tuple[int, ...] = (32, 64, 128, 192)
     judge_depths: tuple[int, ...] = (1, 2, 2, 2)
 

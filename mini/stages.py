@@ -15,9 +15,10 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from mini import export, latents, networks, sheets, train_judge, train_tagger, train_unet, train_vae
-from mini.loop import Flat, save_tensors, say, write_json
+from mini.loop import save_tensors, say, write_json
 from mini.networks import BUCKETS
 from mini.pool import FIELDS, JUDGED, Painter, Pool, fill, joined, to_bytes
+from mini.restore import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def meet(plan: Plan) -> None:
 
 
 class Stage:
-    """One rank's way through the stages. `last` is the rank that trains tagger and judge."""
+    """One rank's way through the stages. `last` is the rank that trains the judge."""
 
     def __init__(self, rank: int, plan: Plan, device: torch.device) -> None:
         self.rank, self.plan, self.device = rank, plan, device
@@ -117,48 +118,69 @@ class Stage:
     # Networks
 
     def _networks(self, newcomers: list[Pool], judged: Pool | None, warming: subprocess.Popen[bytes] | None) -> None:
+        """The autoencoder on all ranks together, then the tagger on rank 0 beside the judge on the last rank."""
         state, plan = self.plan.state, self.plan
-        if self.rank == 0 and not (state / "vae.safetensors").exists():
-            if warming is not None:
-                # The compiler's work is worth waiting for, within reason.
-                _wait(warming, plan.begun + plan.render + 60 - time.time())
-            vae = networks.autoencoder(plan.widths).to(self.device)
-            setup = train_vae.Setup(plan.vae, batch=plan.vae_batch, compiled=plan.compiled)
-            train_vae.train(vae, newcomers, setup, self.device, self.log)
-            save_tensors(vae.state_dict(), state / "vae.safetensors")
-        if (
-            self.last
-            and judged is not None
-            and not any((state / f"judge.{end}").exists() for end in ("safetensors", "json"))
-        ):
-            self._tagger([judged], plan.tagger, train_tagger.RATE)
-            judge, heads = self._judge()
-            train_judge.train(
-                judge, heads, [judged], train_judge.Setup(plan.judge, batch=plan.judge_batch), self.device, self.log
-            )
-            save_tensors(judge.state_dict(), state / "judge.safetensors")
-            save_tensors(heads.state_dict(), state / "heads.safetensors")
+        if self.rank == 0 and warming is not None:
+            # The compiler's work is worth waiting for, within reason: every rank finds it in the cache.
+            _wait(warming, plan.begun + plan.render + 60 - time.time())
+        there = (state / "vae.safetensors").exists()
+        meet(plan)
+        if not there:
+            self._autoencoder([*newcomers, *([judged] if judged else [])])
+        meet(plan)
+        if self.rank == 0 and not (state / "tagger.safetensors").exists():
+            self._tagger([newcomers[0]], plan.tagger, train_tagger.RATE)
+        if self.last and judged is not None and not (state / "judge.safetensors").exists():
+            self._train_judge([judged], plan.judge, first=True)
         meet(plan)
 
+    def _autoencoder(self, pools: list[Pool]) -> None:
+        plan = self.plan
+        torch.manual_seed(2)  # every rank begins with the same weights
+        vae: Any = networks.autoencoder(plan.widths)
+        begin(vae, plan.state, "vae")
+        vae.to(self.device)
+        if plan.vae > 0:
+            setup = train_vae.Setup(
+                plan.vae, batch=plan.vae_batch, compiled=plan.compiled, world=plan.world, rank=self.rank
+            )
+            train_vae.train(vae, pools, setup, self.device, self.log)
+        if self.rank == 0:
+            save_tensors(vae.state_dict(), plan.state / "vae.safetensors")
+
     def _tagger(self, pools: list[Pool], seconds: float, rate: float) -> Any:
+        """The tagger after `seconds` more of training."""
         path = self.plan.state / "tagger.safetensors"
-        tagger = networks.tagger(self.plan.widths).to(self.device)
+        tagger: Any = networks.tagger(self.plan.widths)
         if path.exists():
-            tagger.load_state_dict(load_file(path, device=str(self.device)))
-        setup = train_tagger.Setup(seconds, batch=self.plan.tagger_batch, rate=rate)
-        train_tagger.train(tagger, pools, setup, self.device, self.log)
+            tagger.load_state_dict(load_file(path))
+        else:
+            begin(tagger, self.plan.state, "tagger")
+        tagger.to(self.device)
+        if seconds > 0:
+            setup = train_tagger.Setup(seconds, batch=self.plan.tagger_batch, rate=rate)
+            train_tagger.train(tagger, pools, setup, self.device, self.log)
         save_tensors(tagger.state_dict(), path)
         return tagger
 
-    def _judge(self) -> tuple[networks.Judge, train_judge.Heads]:
-        judge, heads = (
-            networks.Judge(self.plan.widths.judge, self.plan.widths.judge_depths).to(self.device),
-            train_judge.Heads().to(self.device),
-        )
-        if (self.plan.state / "judge.safetensors").exists():
-            judge.load_state_dict(load_file(self.plan.state / "judge.safetensors"))
-            heads.load_state_dict(load_file(self.plan.state / "heads.safetensors"))
-        return judge, heads
+    def _train_judge(self, pools: list[Pool], seconds: float, *, first: bool) -> networks.Judge:
+        """The judge after `seconds` more of training."""
+        state, widths = self.plan.state, self.plan.widths
+        judge, heads = networks.Judge(widths.judge, widths.judge_depths), train_judge.Heads()
+        if (state / "judge.safetensors").exists():
+            judge.load_state_dict(load_file(state / "judge.safetensors"))
+            heads.load_state_dict(load_file(state / "heads.safetensors"))
+        else:
+            begin(judge, state, "judge")
+        judge.to(self.device)
+        heads.to(self.device)
+        if seconds > 0:
+            rate = train_judge.RATE if first else train_judge.RATE / 2
+            setup = train_judge.Setup(seconds, batch=self.plan.judge_batch, rate=rate, first=first)
+            train_judge.train(judge, heads, pools, setup, self.device, self.log)
+        save_tensors(judge.state_dict(), state / "judge.safetensors")
+        save_tensors(heads.state_dict(), state / "heads.safetensors")
+        return judge
 
     def _load_vae(self) -> Any:
         vae = networks.autoencoder(self.plan.widths).to(self.device)
@@ -208,12 +230,7 @@ class Stage:
             and trip is not None
             and not (state / "judge.json").exists()
         ):
-            judge, heads = self._judge()
-            setup = train_judge.Setup(
-                self.plan.refine, batch=self.plan.judge_batch, rate=train_judge.RATE / 2, first=False
-            )
-            train_judge.train(judge, heads, [judged, through(vae, judged[:count])], setup, self.device, self.log)
-            save_tensors(judge.state_dict(), state / "judge.safetensors")
+            judge = self._train_judge([judged, through(vae, judged[:count])], self.plan.refine, first=False)
             report = {
                 "renders": train_judge.measure(judge, held),
                 "autoencoded": train_judge.measure(judge, trip),
@@ -279,12 +296,13 @@ class Stage:
                     "--batch",
                     str(self.plan.batch // self.plan.world),
                 ]
-                variables = {**os.environ, "CUDA_VISIBLE_DEVICES": _visible(self.rank), "RANK": f"{self.rank} warm"}
+                variables = {**os.environ, "RANK": f"{self.rank} warm"}
                 started = subprocess.Popen(line, env=variables)
         return started
 
 
-def _visible(rank: int) -> str:
+def visible(rank: int) -> str:
+    """CUDA_VISIBLE_DEVICES of one rank."""
     seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return seen.split(",")[rank] if seen else str(rank)
 
@@ -330,30 +348,6 @@ def warm(command: str, plan: Plan, device: torch.device) -> None:
             networks.NATIVE,
         )
     say(command, seconds=round(time.time() - start, 1))
-
-
-def restore(folder: Path, state: Path, widths: networks.Widths) -> None:
-    """State from a shipped base: weights and averages are its fp16 weights, the optimiser is fresh."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel
-
-    vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
-    save_tensors(vae.state_dict(), state / "vae.safetensors")
-    write_json(state / "vae.json", {"scaling_factor": vae.config.scaling_factor})
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-    text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
-    flat = Flat([unet, text], torch.device("cpu"))
-    flat.steps = 2000  # the average is a good one from the start
-    flat.save(state / "unet.safetensors", elapsed=0.0)
-    tagger = folder / "tagger" / "model.safetensors"
-    if tagger.exists():
-        save_tensors(
-            {k: v.float() if v.is_floating_point() else v for k, v in load_file(tagger).items()},
-            state / "tagger.safetensors",
-        )
-        write_json(state / "tagger.json", {})
-    write_json(state / "judge.json", {})
-    say("restore", unet=networks.count(unet), widths=widths.unet)
 
 
 def gather_logs(state: Path, out: Path, files: dict[str, Any]) -> None:

@@ -2,11 +2,10 @@
 
 `python -m mini.train all --seconds 570 --whole 900 --state DIR --out DIR`   on all GPUs: whatever is missing, then the
 U-Net
-`python -m mini.train restore FOLDER --state DIR`                            state from a shipped folder (another day's
-start)
+`python -m mini.train restore FOLDER --state DIR`                            state from a shipped folder: `all` goes on
 `python -m mini.train render`                                                builds the kernel and times it
-One process a GPU. Rank 0 trains the autoencoder while the last rank trains tagger and judge; with one GPU they follow
-each other.
+One process a GPU. All train the autoencoder, then rank 0 the tagger while the last rank trains the judge, then all the
+U-Net; with one GPU they follow each other.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ class Plan:
     world: int = 1
     seconds: float = 570.0
     render: float = 70.0
-    vae: float = 330.0
-    tagger: float = 140.0
-    judge: float = 180.0
-    latents: float = 100.0
-    refine: float = 40.0
-    whole: float = 1000.0
+    vae: float = 270.0
+    tagger: float = 130.0
+    judge: float = 130.0
+    latents: float = 95.0
+    refine: float = 35.0
+    whole: float = 560.0
     reserve: float = 25.0
     count: int = 400_000
     pool: int = 100_000
@@ -70,8 +69,9 @@ TINY = {
 }  # fmt: skip
 
 
-def device_of(plan: Plan, rank: int) -> torch.device:
-    return torch.device(f"cuda:{rank}") if plan.device == "cuda" else torch.device("cpu")
+def device_of(plan: Plan) -> torch.device:
+    """Every rank sees one GPU, its own: all are called cuda:0, and share what the compiler has made for that name."""
+    return torch.device("cuda:0") if plan.device == "cuda" else torch.device("cpu")
 
 
 def prepare(rank: int, plan: Plan) -> torch.device:
@@ -83,7 +83,7 @@ def prepare(rank: int, plan: Plan) -> torch.device:
     os.environ["RANK"] = str(rank)
     diffusers.utils.logging.set_verbosity_error()
     transformers.logging.set_verbosity_error()
-    device = device_of(plan, rank)
+    device = device_of(plan)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
@@ -102,6 +102,8 @@ def work(rank: int, plan: Plan) -> None:
     """All stages of one rank."""
     from mini import stages
 
+    if plan.device == "cuda" and plan.world > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = stages.visible(rank)
     device = prepare(rank, plan)
     stages.run(rank, plan, device)
     if plan.world > 1:
@@ -123,7 +125,7 @@ def check_renderer(plan: Plan) -> None:
     """Builds the kernel once, before several processes want it, and says how fast it is."""
     from mini.pool import Painter, fill
 
-    device = device_of(plan, 0)
+    device = device_of(plan)
     start = time.time()
     painter = Painter(plan.renderer, device, chunk=8 if plan.tiny else 192)
     fill(painter, networks.BUCKETS[0], 8, 60, judged=False)
@@ -136,6 +138,7 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("all", "render", "restore", "warm-vae", "warm-unet"))
     parser.add_argument("folder", nargs="?", type=Path, help="a shipped base, for restore")
+    parser.add_argument("--judge-folder", dest="judge", type=Path, help="folder of the judge, for restore")
     parser.add_argument("--state", type=Path, default=Path(tempfile.gettempdir()) / "mini-state")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "out/mini")))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cuda", "cpu"))
@@ -168,9 +171,9 @@ def main() -> None:
     if given.fresh:
         shutil.rmtree(plan.state, ignore_errors=True)
     if given.command == "restore":
-        from mini import stages
+        from mini.restore import restore
 
-        stages.restore(given.folder, plan.state, plan.widths)
+        restore(given.folder, given.judge, plan.state, plan.widths)
     elif given.command == "render":
         check_renderer(plan)
     elif given.command.startswith("warm-"):

@@ -27,11 +27,13 @@ EDGES = 1.0
 ADVERSARY_FROM = 0.45  # share of the time
 ADVERSARY = 0.25
 RATE = 8e-4
+NEAR = 3.4  # weight from which a pixel counts as one of eyes, nose or mouth
+SHRUNK = 8  # one step in so many is made at half size
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How a training of the autoencoder runs. `only_decoder` leaves the latents as they are."""
+    """How a training of the autoencoder runs; `batch` is of one rank. `only_decoder` leaves the latents as they are."""
 
     seconds: float
     batch: int = 32
@@ -39,6 +41,8 @@ class Setup:
     compiled: bool = False
     only_decoder: bool = False
     rate: float = RATE
+    world: int = 1
+    rank: int = 0
 
 
 class Patches(nn.Module):
@@ -58,7 +62,7 @@ class Patches(nn.Module):
 
 
 def weight_map(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """(n, 1, h, w) weights of pixels: 1 far from the face, up to 4 at the `points` (n, 5, 2); `size` is (h, w)."""
+    """(n, 1, h, w) weights of pixels: 1 far from the face, up to 6.5 at the `points` (n, 5, 2); `size` is (h, w)."""
     h, w = size
     y = torch.arange(0, h, 4, device=points.device) + 2.0
     x = torch.arange(0, w, 4, device=points.device) + 2.0
@@ -75,7 +79,9 @@ def weight_map(points: Tensor, size: tuple[int, int]) -> Tensor:
     centre = points.mean(dim=1)
     square = (x[None, None, :] - centre[:, 0, None, None]) ** 2 + (y[None, :, None] - centre[:, 1, None, None]) ** 2
     whole = torch.exp(-square / (2 * (1.1 * reach) ** 2))
-    return functional.interpolate((1 + 2 * total + whole)[:, None], size=size, mode="bilinear", align_corners=False)
+    return functional.interpolate(
+        (1 + 4 * total + 1.5 * whole)[:, None], size=size, mode="bilinear", align_corners=False
+    )
 
 
 def reconstruction(out: Tensor, real: Tensor, weight: Tensor) -> Tensor:
@@ -105,7 +111,7 @@ class Trainer:
         self.encode, self.decode = self._encode, self._decode
         if setup.compiled:
             self.encode, self.decode = torch.compile(self._encode), torch.compile(self._decode)
-        self.dice = torch.Generator(device).manual_seed(setup.seed)
+        self.dice = torch.Generator(device).manual_seed(setup.seed + 1009 * setup.rank)
 
     def _encode(self, x: Tensor) -> Tensor:
         moments: Tensor = self.vae.quant_conv(self.vae.encoder(x))
@@ -126,7 +132,7 @@ class Trainer:
             if step % 2:
                 z, real, weight = z.flip(-1), real.flip(-1), weight.flip(-1)
             # The compiled decoder knows one shape; the shrunk pictures go the ordinary way.
-            if step % 4 == 3:
+            if step % SHRUNK == SHRUNK - 1:
                 z, real, weight = (functional.interpolate(t, scale_factor=0.5, mode="area") for t in (z, real, weight))
                 out = self._decode(z)
             else:
@@ -135,13 +141,13 @@ class Trainer:
         loss = reconstruction(leaf, real, weight)
         (gradient,) = torch.autograd.grad(loss, leaf)
         losses = {"loss": loss, "kl": kl, "mse": functional.mse_loss(leaf.detach(), real)}
-        if clock.share > ADVERSARY_FROM and step % 4 != 3:
+        if clock.share > ADVERSARY_FROM and step % SHRUNK != SHRUNK - 1:
             gradient = gradient + self._adversary(leaf, gradient, losses)
         if kl.requires_grad:
             torch.autograd.backward([out, kl * KL], [gradient.to(out.dtype), None])
         else:  # only the decoder learns
             out.backward(gradient.to(out.dtype))
-        self.flat.step(clock.rate(self.setup.rate), average=0.998)
+        self.flat.step(clock.rate(self.setup.rate), world=self.setup.world, average=0.998)
         if "adversary" in losses:
             self._train_patches(leaf.detach(), real, losses, clock)
         return losses
@@ -160,14 +166,15 @@ class Trainer:
         loss = functional.relu(1 - true).mean() + functional.relu(1 + false).mean()
         loss.backward()
         losses["patches"] = loss
-        self.foe.step(min(4e-4, 2 * clock.rate(4e-4)))
+        self.foe.step(min(4e-4, 2 * clock.rate(4e-4)), world=self.setup.world)
 
 
 def train(vae: Any, pools: list[Pool], setup: Setup, device: torch.device, out: Path) -> None:
     """Trains for `setup.seconds` on batches of the first pool, now and then of the others; leaves the average."""
-    trainer, curve = Trainer(vae, setup, device), Curve("decoder" if setup.only_decoder else "vae", out)
-    clock = Clock(setup.seconds)
-    choose = torch.Generator().manual_seed(setup.seed)
+    trainer = Trainer(vae, setup, device)
+    curve = Curve("decoder" if setup.only_decoder else "vae", out, quiet=setup.rank > 0)
+    clock = Clock(setup.seconds, world=setup.world)
+    choose = torch.Generator().manual_seed(setup.seed + 1009 * setup.rank)
     while True:
         # Shapes other than the native one are few: they only keep the middle's attention from being surprised.
         pool = (
@@ -184,7 +191,7 @@ def train(vae: Any, pools: list[Pool], setup: Setup, device: torch.device, out: 
             trainer.encode, trainer.decode = fast
         else:
             losses = trainer.step(real, weight, clock)
-        curve.add(len(real), **{k: v for k, v in losses.items() if k not in ("adversary", "patches")})
+        curve.add(len(real) * setup.world, **{k: v for k, v in losses.items() if k not in ("adversary", "patches")})
         if not clock.tick(device):
             break
     curve.flush()
@@ -210,7 +217,7 @@ def measure(vae: Any, pool: Pool, batch: int = 32) -> dict[str, float]:
         real = pool.pictures(slice(start, start + batch))
         z = vae.encode(real).latent_dist.mode()
         error = ((vae.decode(z).sample.clamp(-1, 1) - real) / 2).square().mean(1, keepdim=True)
-        near = (weight_map(pool.points[start : start + batch], (real.shape[2], real.shape[3])) > 2.2).float()
+        near = (weight_map(pool.points[start : start + batch], (real.shape[2], real.shape[3])) > NEAR).float()
         whole += float(error.mean()) * len(real)
         face, weights = face + float((error * near).sum()), weights + float(near.sum())
         means, squares, values = means + float(z.sum()), squares + float(z.square().sum()), values + z.numel()
