@@ -202,7 +202,7 @@ class Stage:
 
     def _refine(self, vae: Any, newcomers: list[Pool], judged: Pool | None) -> None:
         """A second visit of tagger (rank 0) and judge (last rank) with pictures that went through the autoencoder."""
-        count = 16 if self.plan.tiny else 10_000
+        count = 16 if self.plan.tiny else 24_000
         state, again = self.plan.state, self.plan.refine > 0
         held = self._held_out() if self.rank == 0 or self.last else None
         trip = through(vae, held) if held is not None else None
