@@ -36,12 +36,12 @@ PART = 14_000_000  # bytes of pictures in one file, so that every file can be se
 Row = Mapping[str, Any]
 
 
-def options(text: str | None, *, count: int, of: str, seed: int) -> argparse.ArgumentParser:
+def options(text: str | None, *, count: int | None, of: str, seed: int) -> argparse.ArgumentParser:
     """`--out --device --count --seed --base`; `of` says what `count` counts, `text` is the script's own description."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="where the table goes as JSON")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    parser.add_argument("--count", type=int, default=count, help=f"number of {of} ({count})")
+    parser.add_argument("--count", type=int, default=count, help=f"number of {of} ({count or 'all'})")
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--base", type=Path, help="folder of a base in place of the embedded mini")
     return parser
@@ -83,12 +83,15 @@ def note(what: str, value: float | int | str | None, unit: str = "", *, digits: 
 
 
 def print_table(rows: Iterable[Row]) -> None:
-    """One line a row; columns are the rows' keys."""
-    rows = [{key: words(value) for key, value in row.items()} for row in rows]
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    wide = {key: max(len(key), *(len(row.get(key, "")) for row in rows)) for key in keys} if rows else {}
-    for row in [{key: key for key in keys}, *rows]:
-        print("  ".join(row.get(key, "").ljust(wide[key]) for key in keys).rstrip())
+    """One line a row; columns are the rows' keys, and rows with other keys make a table of their own."""
+    for number, (keys, part) in enumerate(itertools.groupby(rows, key=tuple)):
+        cells = [[words(value) for value in row.values()] for row in part]
+        lines = [list(keys), *cells]
+        wide = [max(len(line[i]) for line in lines) for i in range(len(keys))]
+        if number:
+            print()
+        for line in lines:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, wide, strict=True)).rstrip())
 
 
 def words(value: object) -> str:
@@ -136,9 +139,14 @@ def base_folder(folder: Path | None = None) -> Path:
     return folder or resolve(find(Base, "mini").source)
 
 
-def load_base(device: str, folder: Path | None = None) -> Model:
-    """The embedded base, or another of its family in `folder`."""
-    from dataclasses import replace
+def load_base(
+    device: str, folder: Path | None = None, settings: Mapping[str, object] | None = None, dtype: str | None = None
+) -> Model:
+    """The embedded base, or another of its family in `folder`; `settings` replace its own numbers (cfg, steps …)."""
+    from dataclasses import asdict, replace
+
+    import torch
+    from pydantic import TypeAdapter
 
     from portraitist import families
     from portraitist.devices import choose_device
@@ -146,8 +154,27 @@ def load_base(device: str, folder: Path | None = None) -> Model:
 
     base = find(Base, "mini")
     if folder is not None:
-        base = replace(base, version=folder.name, sha256={})
-    return families.load(base_folder(folder), base, choose_device(device))
+        base = replace(base, version=folder.resolve().name, sha256={})
+    if settings:
+        base = TypeAdapter(Base).validate_python({**asdict(base), **settings})
+    chosen = choose_device(device)
+    if dtype is not None:
+        chosen = replace(chosen, dtype=getattr(torch, dtype), reason=f"{dtype} was asked for")
+    return families.load(base_folder(folder), base, chosen)
+
+
+def read_settings(pairs: Sequence[str]) -> dict[str, object]:
+    """`cfg=3`, `schedule=linear`, `flip=false` as values by name; ends with a sentence for anything else."""
+    found: dict[str, object] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not (name and sign and value):
+            sys.exit(f"{pair!r} is no setting: write name=value.")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
 
 
 def load_tagger(device: str, folder: Path | None = None) -> Tagger:
