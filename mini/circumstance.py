@@ -45,10 +45,10 @@ Part = tuple["dict[str, Floats]", "dict[str, NDArray[np.bool_]]"]
 
 
 def _pose(dice: _Dice) -> Part:
-    frontal = dice.yes(0.45)
+    frontal = dice.yes(0.68)
     yaw = np.where(frontal, dice.about(0, 0.22), dice.u(-0.61, 0.61)).astype(np.float32)
-    pitch = np.where(dice.yes(0.65), dice.about(0, 0.13), dice.u(-0.34, 0.34)).astype(np.float32)
-    roll = np.where(dice.yes(0.7), dice.about(0, 0.10), dice.u(-0.26, 0.26)).astype(np.float32)
+    pitch = np.where(dice.yes(0.80), dice.about(0, 0.125), dice.u(-0.34, 0.34)).astype(np.float32)
+    roll = np.where(dice.yes(0.8), dice.about(0, 0.09), dice.u(-0.26, 0.26)).astype(np.float32)
     yaw, pitch, roll = _clear(yaw, TURN, 0.06), _clear(pitch, NOD, 0.045), _clear(roll, TILT, 0.04)
     # The eyes follow the camera more often than the nose does.
     contact = dice.yes(0.72)
@@ -76,18 +76,18 @@ def _camera(dice: _Dice, aspect: float) -> Part:
 
 
 def _expression(dice: _Dice) -> Part:
-    kind = dice.pick([0.30, 0.25, 0.12, 0.08, 0.07, 0.06, 0.06, 0.06])
+    kind = dice.pick([0.33, 0.27, 0.12, 0.06, 0.06, 0.06, 0.06, 0.04])
 
     def table(*levels: float) -> Floats:
         return (np.array(levels, np.float32)[kind] * dice.about(1.0, 0.2)).astype(np.float32)
 
     numbers = {
         "smile": table(0.05, 0.75, 0.95, 1.0, -0.1, -0.3, -0.65, 0.25) + dice.about(0, 0.08),
-        "open": table(0.0, 0.0, 0.42, 0.95, 0.75, 0.0, 0.0, 0.0),
+        "open": table(0.0, 0.0, 0.42, 0.85, 0.68, 0.0, 0.0, 0.0),
         "anger": table(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
         "sad": table(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
         "raise": table(0.0, 0.1, 0.1, 0.15, 1.0, -0.2, 0.2, 0.05),
-        "eye_open": table(1.0, 0.92, 0.86, 0.72, 1.28, 0.88, 0.88, 0.0),
+        "eye_open": table(1.0, 0.92, 0.88, 0.78, 1.22, 0.88, 0.88, 0.0),
     }
     tags = {name: kind == i for i, name in enumerate(words.EXPRESSIONS) if i}
     tags["smile"] = np.isin(kind, [1, 2, 3])
@@ -132,8 +132,8 @@ def _beard(dice: _Dice, who: Drawn) -> Part:
 def _accessories(dice: _Dice, who: Drawn) -> Part:
     child = who.choice["age"] == 0
     woman = (who.choice["gender"] == 0).astype(np.float32)
-    glasses = dice.pick([0.80, 0.08, 0.08, 0.04])  # none, round, square, sunglasses
-    hat = dice.pick([0.85, 0.06, 0.05, 0.04])
+    glasses = dice.pick([0.88, 0.05, 0.045, 0.025])  # none, round, square, sunglasses
+    hat = dice.pick([0.87, 0.05, 0.045, 0.035])
     earring = np.where(dice.yes(0.04 + 0.32 * woman), dice.pick([0, 0.45, 0.55]), 0)
     scarf, necklace = dice.yes(0.07), dice.yes(0.03 + 0.20 * woman)
     lipstick = dice.yes(0.30 * woman) & ~child
@@ -198,24 +198,24 @@ def _background(dice: _Dice) -> Part:
 _KEY = np.array(
     [
         [2.1, 2.05, 1.98],
-        [2.7, 2.6, 2.45],
+        [2.45, 2.36, 2.24],
         [3.0, 1.75, 0.85],
         [1.1, 1.14, 1.2],
         [0.9, 0.88, 0.85],
-        [3.2, 3.05, 2.9],
-        [1.5, 0.35, 1.3],
+        [2.85, 2.72, 2.58],
+        [1.35, 0.45, 1.2],
     ],
     np.float32,
 )
 _FILL = np.array(
     [
         [0.62, 0.62, 0.65],
-        [0.30, 0.32, 0.36],
+        [0.42, 0.43, 0.46],
         [0.34, 0.36, 0.52],
         [0.95, 0.98, 1.04],
         [0.60, 0.58, 0.58],
-        [0.11, 0.11, 0.13],
-        [0.16, 0.20, 0.42],
+        [0.19, 0.19, 0.21],
+        [0.26, 0.28, 0.46],
     ],
     np.float32,
 )
@@ -236,7 +236,7 @@ _SOFT = np.array([0.35, 0.25, 0.15, 0.6, 0.4, 0.10, 0.25], np.float32)
 
 
 def _light(dice: _Dice) -> Part:
-    kind = dice.pick([0.28, 0.16, 0.13, 0.15, 0.10, 0.09, 0.09])
+    kind = dice.pick([0.29, 0.16, 0.13, 0.17, 0.10, 0.08, 0.07])
     side = dice.u() * (_SIDE[kind, 1] - _SIDE[kind, 0]) + _SIDE[kind, 0]
     side = np.where(dice.yes(0.5), side, -side)
     height = np.where(kind == 2, dice.u(0.15, 0.45), dice.u(0.35, 0.9))
