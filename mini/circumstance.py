@@ -82,7 +82,7 @@ def _expression(dice: _Dice) -> Part:
         return (np.array(levels, np.float32)[kind] * dice.about(1.0, 0.2)).astype(np.float32)
 
     numbers = {
-        "smile": table(0.05, 0.75, 0.95, 1.0, -0.1, -0.3, -0.65, 0.25) + dice.about(0, 0.08),
+        "smile": table(0.05, 0.70, 0.90, 0.95, -0.1, -0.3, -0.65, 0.25) + dice.about(0, 0.08),
         "open": table(0.0, 0.0, 0.42, 0.85, 0.68, 0.0, 0.0, 0.0),
         "anger": table(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
         "sad": table(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
@@ -132,13 +132,13 @@ def _beard(dice: _Dice, who: Drawn) -> Part:
 def _accessories(dice: _Dice, who: Drawn) -> Part:
     child = who.choice["age"] == 0
     woman = (who.choice["gender"] == 0).astype(np.float32)
-    glasses = dice.pick([0.88, 0.05, 0.045, 0.025])  # none, round, square, sunglasses
+    glasses = dice.pick([0.90, 0.045, 0.035, 0.02])  # none, round, square, sunglasses
     hat = dice.pick([0.87, 0.05, 0.045, 0.035])
     earring = np.where(dice.yes(0.04 + 0.32 * woman), dice.pick([0, 0.45, 0.55]), 0)
     scarf, necklace = dice.yes(0.07), dice.yes(0.03 + 0.20 * woman)
     lipstick = dice.yes(0.30 * woman) & ~child
-    frame = np.array([[0.012, 0.012, 0.014], [0.17, 0.07, 0.03], [0.45, 0.31, 0.10], [0.32, 0.02, 0.03]], np.float32)[
-        dice.pick([0.5, 0.2, 0.15, 0.15])
+    frame = np.array([[0.05, 0.05, 0.055], [0.22, 0.11, 0.06], [0.45, 0.31, 0.14], [0.36, 0.08, 0.08]], np.float32)[
+        dice.pick([0.25, 0.3, 0.3, 0.15])
     ]
     paint = np.array([[0.52, 0.025, 0.045], [0.60, 0.10, 0.16], [0.26, 0.012, 0.05]], np.float32)[
         dice.pick([0.5, 0.3, 0.2])
@@ -210,12 +210,12 @@ _KEY = np.array(
 _FILL = np.array(
     [
         [0.62, 0.62, 0.65],
-        [0.42, 0.43, 0.46],
-        [0.34, 0.36, 0.52],
-        [0.95, 0.98, 1.04],
+        [0.48, 0.49, 0.51],
+        [0.42, 0.43, 0.54],
+        [0.84, 0.87, 0.92],
         [0.60, 0.58, 0.58],
-        [0.19, 0.19, 0.21],
-        [0.26, 0.28, 0.46],
+        [0.27, 0.27, 0.29],
+        [0.32, 0.34, 0.48],
     ],
     np.float32,
 )
@@ -231,7 +231,7 @@ _RIM = np.array(
     ],
     np.float32,
 )
-_SIDE = np.array([[0.15, 0.7], [0.95, 1.35], [0.5, 1.2], [0.0, 0.5], [0.1, 0.7], [0.8, 1.25], [0.4, 1.1]], np.float32)
+_SIDE = np.array([[0.15, 0.7], [0.85, 1.2], [0.4, 1.0], [0.0, 0.5], [0.1, 0.7], [0.75, 1.1], [0.4, 1.0]], np.float32)
 _SOFT = np.array([0.35, 0.25, 0.15, 0.6, 0.4, 0.10, 0.25], np.float32)
 
 

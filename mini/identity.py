@@ -78,9 +78,9 @@ def _bones(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Floa
         "face_l": dice.wide(1.0 + 0.03 * m - 0.13 * child, 0.13),
         "jaw_w": dice.wide(0.93 + 0.16 * m - 0.02 * child, 0.22),
         "jaw_sq": dice.wide(0.25 + 0.45 * m - 0.15 * child, 0.35).clip(0, 1),
-        "chin_w": dice.wide(0.92 + 0.28 * m - 0.08 * child, 0.45),
-        "chin_l": dice.wide(0.0 + 0.02 * m - 0.02 * child, 0.075),
-        "chin_p": dice.wide(0.0 + 0.01 * m, 0.08),
+        "chin_w": dice.wide(0.98 + 0.25 * m - 0.06 * child, 0.33),
+        "chin_l": dice.wide(0.0 + 0.02 * m - 0.02 * child, 0.05),
+        "chin_p": dice.wide(0.0 + 0.01 * m, 0.065),
         "cheekbone": dice.wide(0.5 + 0.1 * old, 0.5),
         "cheekfat": dice.wide(0.45 + 0.35 * child - 0.15 * old, 0.5),
         "ridge": dice.wide(0.3 + 0.4 * m - 0.2 * child, 0.35),
@@ -103,14 +103,14 @@ def _eyes(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Float
         "lid_fold": dice.wide(0.5, 0.5).clip(0, 1),
         "iris": dice.wide(0.096 + 0.008 * child, 0.012),
         "brow_y": dice.wide(0.255 - 0.035 * m, 0.055),
-        "brow_th": np.where(dice.yes(0.22 + 0.3 * m), dice.u(0.054, 0.078), dice.u(0.014, 0.040)).astype(np.float32),
+        "brow_th": np.where(dice.yes(0.22 + 0.3 * m), dice.u(0.054, 0.084), dice.u(0.012, 0.040)).astype(np.float32),
         "brow_len": dice.wide(0.34 + 0.02 * m, 0.07),
         "brow_arch": dice.wide(0.055 - 0.02 * m, 0.060),
         "brow_tilt": dice.wide(0.0, 0.16),
         "brow_in": dice.wide(0.125 - 0.015 * m, 0.065),
-        "brow_dark": dice.wide(0.75 + 0.1 * m - 0.25 * old, 0.3).clip(0.3, 1),
+        "brow_dark": dice.wide(0.68 + 0.1 * m - 0.18 * old, 0.42).clip(0.3, 1),
         "bend_brow": dice.wide(0.0, 0.022),
-        "lash": (1.0 - 0.75 * m).astype(np.float32),
+        "lash": (1.0 - 0.75 * m - (0.7 - 0.5 * m) * dice.u()).astype(np.float32),
     }
 
 
@@ -136,17 +136,17 @@ def _nose_and_mouth(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[
 
 
 def _surface(dice: _Dice, m: Floats, child: Floats, old: Floats) -> dict[str, Floats]:
-    freckled = dice.yes(0.16)
-    mole, mole2 = dice.yes(0.45), dice.yes(0.25)
+    freckled = dice.yes(0.2)
+    mole, mole2 = dice.yes(0.5), dice.yes(0.35)
     return {
         "freckles": np.where(freckled, dice.u(0.5, 1.0), 0).astype(np.float32),
         "mole_x": _cheek(dice),
         "mole_y": dice.u(-0.85, -0.1),
-        "mole_r": np.where(mole, dice.u(0.020, 0.034), 0).astype(np.float32),
+        "mole_r": np.where(mole, dice.u(0.022, 0.042), 0).astype(np.float32),
         "mole2_x": _cheek(dice),
         "mole2_y": dice.u(-0.8, 0.35),
-        "mole2_r": np.where(mole2, dice.u(0.018, 0.030), 0).astype(np.float32),
-        "wrinkle": np.where(old > 0, dice.u(0.65, 1.0), (1 - child) * dice.u(0.0, 0.22)).astype(np.float32),
+        "mole2_r": np.where(mole2, dice.u(0.020, 0.036), 0).astype(np.float32),
+        "wrinkle": np.where(old > 0, dice.u(0.65, 1.0), (1 - child) * dice.u(0.0, 0.3)).astype(np.float32),
         "blush": dice.about(0.45 + 0.25 * child - 0.15 * m, 0.35).clip(0, 1),
         "hairline": dice.about(0.0 + 0.05 * m * old, 0.085),
         "temple": (dice.u(0, 0.6) + m * (0.2 + 0.5 * old) * dice.u()).astype(np.float32),

@@ -20,7 +20,7 @@ HD Face face_of(const Person& p) {
   f.lid_r = p.eye_r + 0.022f;
   f.drop = 0.13f * fmaxf(p.open, 0.f);
   f.mouth_z = 0.745f + 0.02f * p.chin_p;
-  f.mouth_w = p.mouth_w * (1.f + 0.20f * fmaxf(p.smile, 0.f) - 0.22f * sat(p.raise) * sat(p.open));
+  f.mouth_w = p.mouth_w * (1.f + 0.15f * fmaxf(p.smile, 0.f) - 0.22f * sat(p.raise) * sat(p.open));
   f.nose_z = 1.0f + p.nose_out;
   return f;
 }
@@ -139,7 +139,7 @@ HD float skin_sdf(const Person& p, const Face& f, V3 q) {
   // Fold from the nose's wing to the mouth's corner, forehead lines, crow's feet.
   float fold_x = p.nose_w + 0.075f + (p.nose_y - q.y) * 0.28f + 0.03f * p.smile;
   float fold = bell(a.x - fold_x, 0.022f) * step01(p.nose_y + 0.02f, p.nose_y - 0.10f, q.y) * step01(p.mouth_y - 0.16f, p.mouth_y + 0.02f, q.y);
-  d += fold * (0.016f * p.wrinkle + 0.012f * sat(p.smile));
+  d += fold * (0.016f * p.wrinkle + 0.008f * sat(p.smile));
   if (p.wrinkle > 0.3f || p.raise > 0.4f) {
     float fore = step01(0.36f, 0.42f, q.y) * step01(0.72f, 0.60f, q.y) * step01(0.55f, 0.35f, a.x);
     d += fore * (0.006f * p.wrinkle + 0.004f * sat(p.raise)) * sq(sinf(30.f * q.y + 1.5f * sinf(4.f * q.x + p.id_seed)));

@@ -42,7 +42,7 @@ HD V3 light(const Scene& s, V3 w, V3 view, V3 n, const Coat& c, const Air& air, 
   float nl = dot(n, s.key), wrap = 0.18f * c.soft + 0.25f * p.key_soft;
   V3 bleed = v3(wrap + 0.16f * c.soft, wrap + 0.03f * c.soft, wrap);  // red travels farthest in skin
   V3 diff = v3(sat((nl + bleed.x) / (1.f + bleed.x)), sat((nl + bleed.y) / (1.f + bleed.y)), sat((nl + bleed.z) / (1.f + bleed.z)));
-  V3 shade3 = v3(open + (1.f - open) * 0.10f * c.soft, open, open);
+  V3 shade3 = v3(open + (1.f - open) * 0.30f * c.soft, open + (1.f - open) * 0.20f * c.soft, open + (1.f - open) * 0.17f * c.soft);
   float sky = 0.62f + 0.38f * n.y;
   float front = 0.30f * sat(n.z);
   V3 bounce = fill * (ao * (sky + front));

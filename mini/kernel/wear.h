@@ -116,12 +116,12 @@ HD float glasses_sdf(const Person& p, const Face& f, V3 q, float* lens) {
     float rx = fmaxf(fabsf(x) - 0.175f, 0.f), ry = fmaxf(fabsf(y) - 0.105f - (kind == 3 ? 0.02f * x : 0.f), 0.f);
     flat = len(rx, ry) - (kind == 3 ? 0.085f : 0.055f);
   }
-  float wire = kind == 3 ? 0.020f : kind == 1 ? 0.009f : 0.011f;
+  float wire = kind == 3 ? 0.018f : 0.006f;
   float d = len(flat, q.z - z) - wire;
   *lens = fmaxf(flat, fabsf(q.z - z) - 0.006f);
   float edge = f.eye.x + 0.23f;
-  d = fminf(d, len(len(fmaxf(a.x - (f.eye.x - 0.20f), 0.f), q.y - f.eye.y - 0.03f), q.z - 0.90f) - (kind == 3 ? 0.02f : 0.011f));  // bridge
-  d = fminf(d, stick(a, v3(edge, f.eye.y + 0.04f, 0.83f), v3(0.76f * p.skull_w, f.eye.y + 0.05f, -0.02f), 0.012f, 0.016f));
+  d = fminf(d, len(len(fmaxf(a.x - (f.eye.x - 0.20f), 0.f), q.y - f.eye.y - 0.03f), q.z - 0.90f) - (kind == 3 ? 0.018f : 0.007f));  // bridge
+  d = fminf(d, stick(a, v3(edge, f.eye.y + 0.04f, 0.83f), v3(0.76f * p.skull_w, f.eye.y + 0.05f, -0.02f), 0.008f, 0.014f));
   return d;
 }
 
