@@ -6,7 +6,8 @@ takes 200 measuring sitters, says in the captions' own grammar what can be seen 
 portraits of each prompt. The tagger says which of the asked-for attributes are there, the embedded detector counts
 faces, and the judge measures how far apart the two portraits are, against renders of two sitters of the same gender,
 age, skin, hair colour and look (sent through mini's autoencoder, as every portrait is). Drawing is quick on a GPU:
-`--draw-only FILE.npz` there, `--pictures FILE.npz` here. On a processor `--count 20` takes two minutes.
+`--draw-only FILE.npz` there, `--pictures FILE.npz` here. On a processor `--count 20` takes two minutes. `--cfg 3` and
+`--set steps=30 sampler="Euler a"` try other numbers than the base's own.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
         print(*common.save_pictures(drawn, given.draw_only), sep="\n")
         return
     rows = [*measure(drawn, given)]
-    facts = {key: drawn.facts[key] for key in ("weights", "drawn_on")}
+    facts = {key: drawn.facts[key] for key in ("weights", "drawn_on", "settings") if drawn.facts.get(key)}
     common.finish("base", given, rows, common.describe_machine(), **facts)
 
 
@@ -56,6 +57,9 @@ def arguments() -> argparse.Namespace:
     parser = common.options(__doc__, count=200, of="prompts", seed=0)
     parser.add_argument("--pictures", type=Path, help="pictures that --draw-only wrote, in place of drawing them")
     parser.add_argument("--draw-only", type=Path, metavar="FILE.npz", help="draw, write the pictures, and end")
+    parser.add_argument("--cfg", type=float, help="guidance (the base's own)")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="cfg, steps, sampler … of the base")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format (the device's own)")
     parser.add_argument("--judge", type=Path, default=JUDGE, help="folder of the judge (benchmarks/judge)")
     return parser.parse_args()
 
@@ -66,7 +70,10 @@ def arguments() -> argparse.Namespace:
 def draw(given: argparse.Namespace) -> Pictures:
     """Renders of sitters and of people like them, prompts about the sitters, and two portraits of each prompt."""
     device = common.device_name(given.device)
-    model = common.load_base(device, given.base)
+    settings = common.read_settings(given.set) | ({} if given.cfg is None else {"cfg": given.cfg})
+    if unknown := sorted(set(settings) - set(common.BASE_SETTINGS)):
+        sys.exit(f"A base has no setting {unknown[0]!r}; it has {', '.join(common.BASE_SETTINGS)}.")
+    model = common.load_base(device, given.base, settings, given.dtype)
     sitters, alike, look = couples(given.count)
     renders, tags = render(sitters, look, given.seed, device)
     others, _ = render(alike, look, given.seed + 1, device)
@@ -87,6 +94,7 @@ def draw(given: argparse.Namespace) -> Pictures:
         "looks": [LOOKS[k] for k in look],
         "weights": model.base.version,
         "drawn_on": common.describe_machine(device),
+        "settings": settings,
     }
     return Pictures(tuple(pictures), columns, facts)
 

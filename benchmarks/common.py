@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 PART = 14_000_000  # bytes of pictures in one file, so that every file can be sent
+BASE_SETTINGS = ("cfg", "steps", "sampler", "clip_skip", "negative")  # of a base, that can be tried without training
 Row = Mapping[str, Any]
 
 

@@ -23,7 +23,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from benchmarks import common
+from benchmarks.common import BASE_SETTINGS
 from benchmarks.likeness_prepare import Job, choose_sitters, read_crops, read_job
 from portraitist.errors import PortraitistError
 from portraitist.images import read_picture, to_pil
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 
 COUNTS = {"portraits": 16, "painted": 1, "request": 8, "words": 32, "request_words": 8}
 QUICK = {"portraits": 4, "painted": 0, "request": 3, "words": 12, "request_words": 3}
-BASE_SETTINGS = ("cfg", "steps", "sampler", "clip_skip", "negative")
 WORDS_PARTS = ("words", "request_words")
 
 Settings = Mapping[str, object]
@@ -58,14 +60,11 @@ class Task:
 
     @property
     def of_base(self) -> dict[str, object]:
-        return {name: value for name, value in self.settings.items() if name in BASE_SETTINGS}
+        return base_of(self.settings)
 
     @property
     def recipe(self) -> Recipe:
-        from pydantic import TypeAdapter
-
-        own = {name: value for name, value in self.settings.items() if name not in BASE_SETTINGS}
-        return TypeAdapter(Recipe).validate_python({**asdict(find(Recipe, find(Base, "mini").recipe)), **own})
+        return TypeAdapter(Recipe).validate_python(recipe_of(self.settings))
 
     @property
     def folder(self) -> Path:
@@ -124,7 +123,23 @@ def variants_of(given: argparse.Namespace) -> dict[str, Settings]:
             sys.exit(f"{name!r} is no name for a variant: letters, digits, '-', '_' and '.' are.")
         if unknown := sorted(set(settings) - known):
             sys.exit(f"The variant {name!r} sets {unknown[0]!r}, which neither a recipe nor a base has.")
+        for kind, owner in ((Recipe, recipe_of(settings)), (Base, {**asdict(find(Base, "mini")), **base_of(settings)})):
+            try:
+                TypeAdapter(kind).validate_python(owner)
+            except ValidationError as error:
+                first = error.errors()[0]
+                sys.exit(f"The variant {name!r}: {first['loc'][0]} is wrong, {first['msg'].lower()}.")
     return found
+
+
+def recipe_of(settings: Settings) -> dict[str, object]:
+    """The numbers of the base's own recipe with those of `settings` in their place."""
+    own = {name: value for name, value in settings.items() if name not in BASE_SETTINGS}
+    return {**asdict(find(Recipe, find(Base, "mini").recipe)), **own}
+
+
+def base_of(settings: Settings) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if name in BASE_SETTINGS}
 
 
 def devices_of(wanted: str) -> list[str]:
@@ -147,7 +162,7 @@ def side_by_side(tasks: Sequence[Task], devices: Sequence[str], jobs: int) -> in
     turns = context.Queue()
     for number in range(jobs):
         turns.put(devices[number % len(devices)])
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = 1 if devices[0].startswith("cuda") else max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_process, initargs=(turns, threads)) as pool:
         waiting = {pool.submit(one_task_here, task): task for task in tasks}
         for done in as_completed(waiting):
@@ -155,6 +170,8 @@ def side_by_side(tasks: Sequence[Task], devices: Sequence[str], jobs: int) -> in
             failed += error is not None
             task = waiting[done]
             print(f"{task.variant or 'words'} {task.identity}: {error!r}" if error else done.result(), flush=True)
+            if error and error.__cause__:
+                print(error.__cause__, file=sys.stderr, flush=True)  # where in the other process
     return failed
 
 
@@ -164,8 +181,10 @@ _OWN = {"device": "cpu"}  # of this process
 def begin_process(turns: Any, threads: int) -> None:
     import torch
 
+    _OWN["device"] = device = turns.get()
     torch.set_num_threads(threads)
-    _OWN["device"] = turns.get()
+    if device.startswith("cuda"):  # else each process also opens the first GPU
+        torch.cuda.set_device(device)
 
 
 def one_task_here(task: Task) -> str:

@@ -100,6 +100,8 @@ def test_a_variant_needs_a_name_and_known_settings(tmp_path: Path) -> None:
         likeness_make.variants_of(options(tmp_path, set=["cfg=3"]))
     with pytest.raises(SystemExit, match="'colour'"):
         likeness_make.variants_of(options(tmp_path, variant="new", set=["colour=3"]))
+    with pytest.raises(SystemExit, match="rank is wrong"):
+        likeness_make.variants_of(options(tmp_path, variant="new", set=["rank=many"]))
     with pytest.raises(SystemExit, match="no name"):
         likeness_make.variants_of(options(tmp_path, variant="../new"))
 
