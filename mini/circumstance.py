@@ -48,11 +48,11 @@ def _pose(dice: _Dice) -> Part:
     frontal = dice.yes(0.68)
     yaw = np.where(frontal, dice.about(0, 0.22), dice.u(-0.61, 0.61)).astype(np.float32)
     pitch = np.where(dice.yes(0.80), dice.about(0, 0.125), dice.u(-0.34, 0.34)).astype(np.float32)
-    roll = np.where(dice.yes(0.8), dice.about(0, 0.09), dice.u(-0.26, 0.26)).astype(np.float32)
-    yaw, pitch, roll = _clear(yaw, TURN, 0.06), _clear(pitch, NOD, 0.045), _clear(roll, TILT, 0.04)
+    roll = np.where(dice.yes(0.75), dice.about(0, 0.075), dice.u(-0.30, 0.30)).astype(np.float32)
+    yaw, pitch, roll = _clear(yaw, TURN, 0.06), _clear(pitch, NOD, 0.045), _clear(roll, TILT, 0.055)
     # The eyes follow the camera more often than the nose does.
     contact = dice.yes(0.72)
-    gaze_x = np.where(contact, (-yaw * 0.85).clip(-0.5, 0.5), np.where(dice.yes(0.5), 0.5, -0.5)).astype(np.float32)
+    gaze_x = np.where(contact, (-yaw * 0.85).clip(-0.5, 0.5), np.where(dice.yes(0.5), 0.56, -0.56)).astype(np.float32)
     gaze_y = np.where(contact, (pitch * 0.7).clip(-0.25, 0.25), dice.u(-0.2, 0.2)).astype(np.float32)
     tags = {
         "facing_left": yaw < -TURN, "facing_right": yaw > TURN, "looking_up": pitch < -NOD, "looking_down": pitch > NOD,
@@ -82,7 +82,7 @@ def _expression(dice: _Dice) -> Part:
         return (np.array(levels, np.float32)[kind] * dice.about(1.0, 0.2)).astype(np.float32)
 
     numbers = {
-        "smile": table(0.05, 0.70, 0.90, 0.95, -0.1, -0.3, -0.65, 0.25) + dice.about(0, 0.08),
+        "smile": table(0.05, 0.70, 0.90, 0.95, -0.1, -0.40, -0.70, 0.25) + dice.about(0, 0.08),
         "open": table(0.0, 0.0, 0.42, 0.85, 0.68, 0.0, 0.0, 0.0),
         "anger": table(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
         "sad": table(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
@@ -197,13 +197,13 @@ def _background(dice: _Dice) -> Part:
 # Per light of tags.LIGHTS: key strength RGB, fill RGB, rim RGB, key height range, key side range, shadow softness.
 _KEY = np.array(
     [
-        [2.1, 2.05, 1.98],
+        [2.15, 2.05, 1.90],
         [2.45, 2.36, 2.24],
-        [3.0, 1.75, 0.85],
-        [1.1, 1.14, 1.2],
+        [2.75, 1.90, 1.08],
+        [0.72, 0.78, 0.90],
         [0.9, 0.88, 0.85],
-        [2.85, 2.72, 2.58],
-        [1.35, 0.45, 1.2],
+        [2.9, 2.77, 2.62],
+        [1.45, 0.60, 1.35],
     ],
     np.float32,
 )
@@ -212,10 +212,10 @@ _FILL = np.array(
         [0.62, 0.62, 0.65],
         [0.48, 0.49, 0.51],
         [0.42, 0.43, 0.54],
-        [0.84, 0.87, 0.92],
+        [1.0, 1.07, 1.20],
         [0.60, 0.58, 0.58],
-        [0.27, 0.27, 0.29],
-        [0.32, 0.34, 0.48],
+        [0.22, 0.22, 0.24],
+        [0.30, 0.36, 0.52],
     ],
     np.float32,
 )
@@ -231,7 +231,7 @@ _RIM = np.array(
     ],
     np.float32,
 )
-_SIDE = np.array([[0.15, 0.7], [0.85, 1.2], [0.4, 1.0], [0.0, 0.5], [0.1, 0.7], [0.75, 1.1], [0.4, 1.0]], np.float32)
+_SIDE = np.array([[0.15, 0.7], [0.9, 1.25], [0.4, 1.0], [0.0, 0.5], [0.1, 0.7], [0.75, 1.1], [0.4, 1.0]], np.float32)
 _SOFT = np.array([0.35, 0.25, 0.15, 0.6, 0.4, 0.10, 0.25], np.float32)
 
 

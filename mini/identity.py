@@ -27,7 +27,7 @@ HAIR = np.array(
     ],
     np.float32,
 )
-IRIS = np.array([[0.14, 0.06, 0.02], [0.10, 0.26, 0.56], [0.11, 0.30, 0.10], [0.30, 0.33, 0.36]], np.float32)
+IRIS = np.array([[0.14, 0.06, 0.02], [0.06, 0.27, 0.78], [0.11, 0.42, 0.06], [0.44, 0.46, 0.48]], np.float32)
 
 
 def draw(dice: _Dice) -> Drawn:
@@ -53,8 +53,8 @@ def draw(dice: _Dice) -> Drawn:
         **_surface(dice, m, child, old),
     }
     for name, table, kind, spread in (
-        ("skin", SKIN, skin, 0.16),
-        ("hair", HAIR, hair, 0.22),
+        ("skin", SKIN, skin, 0.09),
+        ("hair", HAIR, hair, 0.16),
         ("iris", IRIS, eyes, 0.2),
     ):
         shade = dice.about(1.0, spread)

@@ -137,7 +137,8 @@ def draw(identities: Ints, seeds: Ints, look: str | None = None, *, aspect: floa
         truth[:, INDEX[name]] = looks == i
     grey = np.isin(looks, [words.LOOKS.index(name) for name in words.MONOCHROME])
     truth[:, INDEX["monochrome"]] = grey
-    truth[np.ix_(grey, [INDEX[name] for name in words.COLOUR_TAGS])] = False
+    colourless = np.isin(looks, [words.LOOKS.index(name) for name in words.COLOURLESS])
+    truth[np.ix_(colourless, [INDEX[name] for name in words.COLOUR_TAGS])] = False
     choice = who.choice
     return People(
         values, truth, identities, seeds, choice["gender"], choice["age"], choice["skin"], choice["hair"], looks

@@ -62,6 +62,8 @@ INDEX = {tag: i for i, tag in enumerate(TAGS)}
 
 # On these looks no colour can be told, so none is a word for the picture.
 MONOCHROME = ("film_noir", "sepia", "ink_sketch", "pencil_sketch")
+# Nor on this one, whose light has colours of its own.
+COLOURLESS = (*MONOCHROME, "neon")
 COLOUR_TAGS = (*HAIR_COLOURS, *EYE_COLOURS, *SKINS, *(f"{colour}_clothes" for colour in COLOURS))
 
 # Parts that must be seen for a tag to be true; tags that are not listed need none.

@@ -56,13 +56,13 @@ HD void paint_skin(const Scene& s, V3 q, Coat& c) {
       col = col * (1.f - 0.22f * p.wrinkle * bell(ey + 0.13f, 0.05f) * bell(ex, 0.14f));                                      // bags
       // Freckles and moles: cells of a grid, each with one spot.
       if (p.freckles > 0.f) {
-        float gx = q.x * 21.f, gy = q.y * 21.f;
+        float gx = q.x * 15.f, gy = q.y * 15.f;
         int i = (int)floorf(gx), j = (int)floorf(gy), n = (int)p.id_seed;
         float fx = gx - i - 0.25f - 0.5f * hash1(i, j, n), fy = gy - j - 0.25f - 0.5f * hash1(i, j, n + 1);
         float where = bell(len(ax * 0.75f - 0.18f, q.y + 0.15f), 0.30f);
         if (hash1(i, j, n + 2) < 0.85f * p.freckles && where > 0.25f) {
-          float spot = step01(0.34f, 0.18f, len(fx, fy)) * sat(where * 1.8f);
-          col = mix(col, tone * v3(0.50f, 0.30f, 0.22f), 0.85f * spot);
+          float spot = step01(0.36f, 0.20f, len(fx, fy)) * sat(where * 2.2f);
+          col = mix(col, tone * v3(0.42f, 0.24f, 0.17f), 0.92f * spot);
           if (spot > 0.4f) c.part = FRECKLE;
         }
       }
@@ -70,7 +70,7 @@ HD void paint_skin(const Scene& s, V3 q, Coat& c) {
       col = mix(col, tone * v3(0.22f, 0.15f, 0.12f), 0.9f * sat(mole));
       // Lips.
       float lips = lips_sdf(p, s.f, q), red = step01(0.012f, -0.004f, lips);
-      V3 lip = mix(tone * v3(0.82f, 0.50f, 0.48f), v3(0.50f, 0.16f, 0.16f) * (0.35f + 0.65f * sat(tone.x * 1.4f)), 0.2f + 0.6f * p.lip_red);
+      V3 lip = mix(tone * v3(0.82f, 0.50f, 0.48f), v3(0.50f, 0.16f, 0.16f) * (0.35f + 0.65f * sat(tone.x * 1.4f)), 0.1f + 0.4f * p.lip_red);
       if (p.lipstick > 0.5f) lip = v3(p.lip_r, p.lip_g, p.lip_b);
       float line = mouth_line(p, s.f, q.x);
       float seam = p.open < 0.05f ? bell(q.y - line, 0.011f) * step01(s.f.mouth_w * 1.12f, s.f.mouth_w * 0.95f, ax) : 0.f;
@@ -122,8 +122,10 @@ HD void paint_skin(const Scene& s, V3 q, Coat& c) {
     float beard = beard_mask(p, s.f, q);
     if (beard > 0.02f) {
       float grain = 0.75f + 0.5f * noise2(q.x * 60.f, q.y * 38.f, 7);
-      float cover = (p.beard < 1.5f ? 0.50f : 0.93f) * sat(beard * (p.beard < 1.5f ? 1.f : 1.5f));
-      col = mix(col, hair * (0.72f * grain) + v3(0.004f), cover);
+      float cover = (p.beard < 1.5f ? 0.62f : 0.93f) * sat(beard * (p.beard < 1.5f ? 1.f : 1.5f));
+      V3 strand = hair * (0.72f * grain) + v3(0.004f);
+      if (p.beard < 1.5f) strand = v3(fminf(strand.x, tone.x * 0.42f), fminf(strand.y, tone.y * 0.42f), fminf(strand.z, tone.z * 0.45f));  // stubble is a shadow, on fair men too
+      col = mix(col, strand, cover);
       if (beard > 0.4f) { c.part = BEARD; c.gloss *= 0.5f; }
     }
   }

@@ -74,9 +74,9 @@ HD float scarf_sdf(const Person& p, V3 b) {
 HD float necklace_sdf(const Person& p, V3 b, float skin) {
   if (p.necklace < 0.5f) return 9.f;
   float loop = fabsf(len(b.x * 1.15f, b.y + 1.45f) - 0.56f);
-  float chain = len(fmaxf(loop, 0.f), skin - 0.012f) - 0.022f;
+  float chain = len(fmaxf(loop, 0.f), skin - 0.012f) - 0.030f;
   if (b.z < -0.35f || b.y > -1.62f) chain = 9.f;
-  return fminf(chain, ball(v3(b.x, b.y + 2.03f, skin), v3(0.f, 0.f, 0.02f), 0.062f));
+  return fminf(chain, ball(v3(b.x, b.y + 2.03f, skin), v3(0.f, 0.f, 0.02f), 0.085f));
 }
 
 HD float hat_sdf(const Person& p, V3 q) {
@@ -128,6 +128,6 @@ HD float glasses_sdf(const Person& p, const Face& f, V3 q, float* lens) {
 HD float earring_sdf(const Person& p, V3 q) {
   if (p.earring < 0.5f) return 9.f;
   V3 a = v3(fabsf(q.x), q.y, q.z) - v3(0.745f * p.skull_w + 0.03f, -0.26f * p.ear, -0.02f);
-  if (p.earring < 1.5f) return len(a) - 0.068f;
-  return len(len(a.z, a.y + 0.13f) - 0.125f, a.x) - 0.028f;
+  if (p.earring < 1.5f) return len(a) - 0.082f;
+  return len(len(a.z, a.y + 0.13f) - 0.135f, a.x) - 0.036f;
 }
