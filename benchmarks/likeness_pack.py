@@ -63,4 +63,6 @@ def unpack(source: Path, work: Path) -> None:
                     sys.exit(f"{archive} holds {entry.name}, which likeness.py did not pack.")
                 place = work / name
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(file.read())
+                data = file.read()
+                if not place.is_file() or place.read_bytes() != data:  # what did not change is not marked again
+                    place.write_bytes(data)
