@@ -301,12 +301,6 @@ class Stage:
         return started
 
 
-def visible(rank: int) -> str:
-    """CUDA_VISIBLE_DEVICES of one rank."""
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return seen.split(",")[rank] if seen else str(rank)
-
-
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
     try:
         process.wait(max(0.1, seconds))

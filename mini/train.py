@@ -102,8 +102,6 @@ def work(rank: int, plan: Plan) -> None:
     """All stages of one rank."""
     from mini import stages
 
-    if plan.device == "cuda" and plan.world > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = stages.visible(rank)
     device = prepare(rank, plan)
     stages.run(rank, plan, device)
     if plan.world > 1:
@@ -118,7 +116,24 @@ def launch(plan: Plan) -> None:
     if plan.world == 1:
         work(0, plan)
     else:
-        torch.multiprocessing.start_processes(work, args=(plan,), nprocs=plan.world, start_method="spawn")
+        _launch_ranks(plan)
+
+
+def _launch_ranks(plan: Plan) -> None:
+    """A process a rank; each is told its GPU before it starts, because imports already look for one."""
+    context, ranks = torch.multiprocessing.get_context("spawn"), []
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    for rank in range(plan.world):
+        os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[rank] if seen else str(rank)
+        ranks.append(context.Process(target=work, args=(rank, plan)))
+        ranks[-1].start()
+    while any(process.is_alive() for process in ranks):
+        time.sleep(0.5)
+        if any(process.exitcode for process in ranks):
+            for process in ranks:
+                process.terminate()
+    if any(process.exitcode for process in ranks):
+        raise SystemExit("a rank failed; its own words are above")
 
 
 def check_renderer(plan: Plan) -> None:
