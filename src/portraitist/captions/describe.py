@@ -23,10 +23,10 @@ from portraitist.types import Picture
 
 CAPTIONERS = ("auto", "tagger", "facts", "none")
 
-DOUBT_LIMIT = 0.16
+DOUBT_LIMIT = 0.088
 """Share of a tagger's tags that may be undecided, on the mean over the photos, before `auto` turns to the facts.
 
-mini's tagger: 0.09 to 0.12 on sets of renders, 0.22 to 0.29 on sets of photographs.
+mini-1's tagger: 0.03 to 0.07 on sets of renders, 0.11 to 0.13 on sets of photographs. It goes with the weights.
 """
 
 # The facts' limits, in degrees and ratios; the angles are those by which mini's own words are defined.
