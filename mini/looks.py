@@ -19,10 +19,10 @@ from mini.people import PARAMS, People
 
 @dataclass(frozen=True)
 class Layers:
-    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `grain` (n, h, w, 1), all 0..1; `seed` (n,
+    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `outline`, `grain` (n, h, w, 1), all 0..1; `seed` (n,
     1, 1, 1); x, y in pixels.
 
-    `edge` is every outline and crease; `line` only the strong ones; `grain` is white noise; `ground` is 1 where nothing
+    `edge` is every outline and crease; `line` only the strong ones; `outline` where depth jumps; `grain` is white noise; `ground` is 1 where nothing
     stands.
     """
 
@@ -31,6 +31,7 @@ class Layers:
     shade: Tensor
     edge: Tensor
     line: Tensor
+    outline: Tensor
     grain: Tensor
     ground: Tensor
     seed: Tensor
@@ -61,7 +62,10 @@ def _layers(buffers: Tensor, parts: Tensor, seed: Tensor) -> Layers:
     paint = _slope(_grey(albedo)) * 2.2 - 0.25
     edge = torch.maximum(torch.maximum(folds, paint), 0.9 * rim).clamp(0, 1)
     line = torch.maximum(((folds - 0.25) * 1.4).clamp(0, 1), torch.maximum(((paint - 0.15) * 1.3).clamp(0, 1), rim))
-    return Layers(buffers[..., :3], albedo, buffers[..., 6:7], edge, line, _noise(x, y, seed), ground, seed, x, y)
+    outline = torch.maximum(rim, (_slope(depth.clamp(-3, 3)) * 1.5 - 0.3).clamp(0, 1))
+    return Layers(
+        buffers[..., :3], albedo, buffers[..., 6:7], edge, line, outline, _noise(x, y, seed), ground, seed, x, y
+    )
 
 
 def photo(a: Layers) -> Tensor:
@@ -70,17 +74,17 @@ def photo(a: Layers) -> Tensor:
 
 def film_noir(a: Layers) -> Tensor:
     grey = _grey(a.rgb)
-    grey = grey + 0.9 * (grey - 0.45) * grey * (1 - grey) * 2
-    return ((grey + (a.grain - 0.5) * 0.10) * (1 - 0.35 * _vignette(a))).expand_as(a.rgb)
+    grey = grey + 0.6 * (grey - 0.40) * grey * (1 - grey) * 2
+    return ((grey + (a.grain - 0.5) * 0.07) * (1 - 0.35 * _vignette(a))).expand_as(a.rgb)
 
 
 def sepia(a: Layers) -> Tensor:
-    grey = 0.12 + 0.80 * _grey(_blur(a.rgb, 1)) + (a.grain - 0.5) * 0.07
+    grey = 0.06 + 0.92 * _grey(0.5 * a.rgb + 0.5 * _blur(a.rgb, 1)) + (a.grain - 0.5) * 0.05
     return grey * grey.new_tensor([1.06, 0.86, 0.62]) + 0.10 * _vignette(a) * grey.new_tensor([0.9, 0.75, 0.5])
 
 
 def oil_painting(a: Layers) -> Tensor:
-    flat = 0.7 * _kuwahara(a.rgb, 2) + 0.3 * _kuwahara(a.rgb, 1)
+    flat = 0.45 * _kuwahara(a.rgb, 2) + 0.30 * _kuwahara(a.rgb, 1) + 0.25 * a.rgb
     warm = _saturate(flat, 1.35)
     stroke = (
         torch.sin(0.55 * a.x + 0.9 * a.y + 6 * _cloud(a, 18.0)) * 0.5
@@ -100,21 +104,23 @@ def watercolor(a: Layers) -> Tensor:
 
 
 def ink_sketch(a: Layers) -> Tensor:
-    tone = _grey(a.rgb) * 0.75 + 0.25 * a.shade
+    grey = _grey(a.rgb)
+    tone = grey * 0.65 + 0.45 * a.shade
     one, two = torch.sin(0.95 * (a.x + a.y)), torch.sin(0.95 * (a.x - a.y))
-    hatch = ((0.46 - tone) * 5 > one).float() * (tone < 0.50) + ((0.27 - tone) * 6 > two).float() * (tone < 0.30)
-    ink = torch.maximum(hatch.clamp(0, 1) * 0.85 * (1 - 0.65 * a.ground), (a.line * 1.25 - 0.1).clamp(0, 1))
+    hatch = ((0.34 - tone) * 5 > one).float() * (tone < 0.38) + ((0.20 - tone) * 6 > two).float() * (tone < 0.23)
+    ink = torch.maximum(hatch.clamp(0, 1) * 0.85 * (1 - 0.65 * a.ground), torch.maximum(a.outline, 0.62 * a.line))
     ink = torch.maximum(ink, (_grey(a.albedo) < 0.15).float() * (1 - a.ground) * 0.95)
-    return (0.97 - 0.93 * ink * (0.92 + 0.16 * a.grain)).expand_as(a.rgb)
+    wash = 0.30 + 0.70 * (1.08 * grey).clamp(0, 1)  # diluted ink under the lines
+    return ((0.97 - 0.93 * ink * (0.92 + 0.16 * a.grain)) * wash).expand_as(a.rgb)
 
 
 def pencil_sketch(a: Layers) -> Tensor:
     grey = _grey(a.rgb)
     dodge = grey / (1 - _blur(_blur(1 - grey, 4), 4)).clamp(min=0.05) * 0.92
     stroke = 0.5 + 0.5 * torch.sin(1.25 * (a.x + 0.8 * a.y) + 4 * _cloud(a, 14.0))
-    tone = 0.97 - (0.62 - 0.62 * grey) * (0.45 + 0.55 * stroke) * (1 - 0.5 * a.ground)
-    drawn = torch.minimum(tone, dodge.clamp(0.12, 1)) * (1 - 0.62 * a.line)
-    return (0.05 + 0.93 * drawn + (a.grain - 0.5) * 0.10).expand_as(a.rgb)
+    tone = 0.97 - (0.85 - 0.85 * grey) * (0.80 + 0.20 * stroke) * (1 - 0.5 * a.ground)
+    drawn = torch.minimum(tone, dodge.clamp(0.12, 1)) * (1 - 0.62 * torch.maximum(a.outline, 0.5 * a.line))
+    return (0.05 + 0.93 * drawn + (a.grain - 0.5) * 0.07).expand_as(a.rgb)
 
 
 def anime(a: Layers) -> Tensor:
@@ -132,8 +138,9 @@ def neon(a: Layers) -> Tensor:
         [0.55 + 0.45 * torch.cos(turn), 0.40 + 0.40 * torch.cos(turn - 2.4), 0.65 + 0.35 * torch.cos(turn - 4.2)],
         dim=-1,
     )
-    glow = (a.line + 0.9 * _blur(a.line, 3) + 0.8 * _blur(a.line, 8)).clamp(0, 1.6) * (1 - 0.4 * a.ground)
-    dark = (_grey(a.rgb) * 0.55) * a.rgb.new_tensor([0.75, 0.50, 1.30]) + a.rgb * 0.16
+    tubes = torch.maximum(a.outline, 0.25 * a.line)  # eyes and lips stay darker than the skin round them
+    glow = (tubes + 0.9 * _blur(tubes, 3) + 0.8 * _blur(tubes, 8)).clamp(0, 1.6) * (1 - 0.4 * a.ground)
+    dark = (_grey(a.rgb) * 0.80) * a.rgb.new_tensor([0.80, 0.55, 1.25]) + a.rgb * 0.20
     return dark + hue * glow * 0.95
 
 

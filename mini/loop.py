@@ -189,6 +189,12 @@ class Curve:
             write_json(self.path, self.rows)
 
 
+def say_compiled(name: str) -> None:
+    """What the compiler found in its cache so far: a miss costs a minute that another process may have spent already."""
+    found = torch._dynamo.utils.counters
+    say(name, **{key: n for key, n in {**found["inductor"], **found["aot_autograd"]}.items() if "cache" in key})
+
+
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -76,12 +76,13 @@ class Stage:
             *([judged] if judged else [])], self.painter, self.plan.count // self.plan.world, self.plan.latents,
             seed=self.rank + 1, starts=starts, workers=max(1, (os.cpu_count() or 2) // (2 * self.plan.world)),
         )  # fmt: skip
-        self._refine(vae, newcomers, judged)
+        # Kept first: a run that is cut in the second visit of tagger and judge goes on with the U-Net.
         latents.save(stores, paths[self.rank])
         write_json(
             self.log / f"data-{self.rank}.json",
             {"pictures": {f"{w}x{h}": len(store) for (w, h), store in zip(BUCKETS, stores, strict=True)}},
         )
+        self._refine(vae, newcomers, judged)
         return stores
 
     def _render(self) -> tuple[list[Pool], Pool | None]:

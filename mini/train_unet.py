@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mini import tokenizer
-from mini.loop import Clock, Curve, Flat, say
+from mini.loop import Clock, Curve, Flat, say, say_compiled
 from mini.networks import SCHEDULE
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def train(
             clock.rate(setup.rate, warm=400), world=setup.world, average=0.9995 if clock.share > 0.3 else 0.998
         )
         curve.add(batch * setup.world, loss=loss, norm=norm)
+        if setup.compiled and clock.steps == 0:
+            say_compiled("unet")
         if not clock.tick(device):
             break
         if setup.rank == 0 and clock.elapsed() - saved > setup.save_every:
@@ -151,3 +153,4 @@ def warm(unet: Any, text: Any, setup: Setup, device: torch.device, latents: tupl
     for _ in range(2):
         trainer.gradients(store, setup.batch, square=True)
         trainer.flat.step(0.0)
+    say_compiled("unet")

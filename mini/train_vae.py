@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mini.loop import Clock, Curve, Flat, say
+from mini.loop import Clock, Curve, Flat, say, say_compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +191,8 @@ def train(vae: Any, pools: list[Pool], setup: Setup, device: torch.device, out: 
             trainer.encode, trainer.decode = fast
         else:
             losses = trainer.step(real, weight, clock)
+        if setup.compiled and clock.steps == 0:
+            say_compiled("vae")
         curve.add(len(real) * setup.world, **{k: v for k, v in losses.items() if k not in ("adversary", "patches")})
         if not clock.tick(device):
             break
@@ -207,6 +209,7 @@ def warm(vae: Any, setup: Setup, device: torch.device, size: int) -> None:
         real = torch.rand(setup.batch, size, size, 3, device=device).permute(0, 3, 1, 2) * 2 - 1
         trainer.step(real, torch.ones(setup.batch, 1, size, size, device=device), clock)
         clock.steps += 1
+    say_compiled("vae")
 
 
 @torch.no_grad()
