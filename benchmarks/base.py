@@ -169,8 +169,9 @@ def measure(drawn: Pictures, given: argparse.Namespace) -> Iterator[Row]:
     yield from attributes(pictures, asked, common.load_tagger(common.device_name(given.device), given.base))
     faces = common.load_faces()
     looked = {name: find_faces(faces, pictures[name], name) for name in KINDS}
-    photo = np.array([look == "photo" for look in drawn.facts["looks"][:count]])
-    yield from face_rows(looked, photo)
+    looks = np.array(drawn.facts["looks"][:count])
+    photo = looks == "photo"
+    yield from face_rows(looked, looks)
     judge = Judge.load(given.judge, faces=faces)
     only = {name: [found[0] if len(found) == 1 else None for found in looked[name]] for name in KINDS}
     yield from distance_rows({name: judge.embed_found(pictures[name], only[name]) for name in KINDS}, photo)
@@ -200,12 +201,17 @@ def find_faces(faces: Any, pictures: Sequence[Picture], name: str) -> list[list[
     return found
 
 
-def face_rows(looked: dict[str, list[list[Any]]], photo: np.ndarray) -> Iterator[Row]:
-    one = np.array([[len(found) == 1 for found in looked[name]] for name in ("portrait", "again")])
-    yield bar("exactly one face", float(one.mean()), ONE_FACE)
-    yield note("exactly one face, photos only", float(one[:, photo].mean()) if photo.any() else None)
-    renders = np.array([[len(found) == 1 for found in looked[name]] for name in ("sitter", "alike")])
+def face_rows(looked: dict[str, list[list[Any]]], looks: np.ndarray) -> Iterator[Row]:
+    """Pictures with exactly one face: all, by look, and beside them the renders."""
+    one = {name: np.array([len(found) == 1 for found in looked[name]]) for name in looked}
+    made, renders = np.stack([one["portrait"], one["again"]]), np.stack([one["sitter"], one["alike"]])
+    yield bar("exactly one face", float(made.mean()), ONE_FACE)
     yield note("exactly one face, renders through mini", float(renders.mean()))
+    for look in dict.fromkeys(["photo", *sorted(set(looks))]):
+        mine = looks == look
+        if mine.any():
+            yield note(f"exactly one face, {look}", float(made[:, mine].mean()))
+            yield note(f"exactly one face, {look}, renders through mini", float(renders[:, mine].mean()))
 
 
 def distance_rows(rows: dict[str, np.ndarray], photo: np.ndarray) -> Iterator[Row]:
