@@ -52,6 +52,31 @@ def test_sixteen_bits_become_eight() -> None:
     assert set(np.unique(images.decode(buffer.getvalue()))) == {128}
 
 
+HEIC = Path(__file__).parent / "data" / "turned.heic"
+
+
+def test_a_phone_photo_is_read_and_turned_by_its_exif() -> None:
+    picture = images.read_picture(HEIC)
+    assert picture.shape == (64, 48, 3)
+    for place, colour in (((2, 2), (200, 30, 30)), ((2, -3), (30, 180, 30)), ((-3, 2), (30, 30, 200))):
+        assert np.abs(picture[place].astype(int) - colour).max() < 12
+
+
+def test_a_damaged_phone_photo_never_escapes_the_tree() -> None:
+    random, data = np.random.default_rng(0), np.frombuffer(HEIC.read_bytes(), np.uint8)
+    with pytest.raises(UnreadablePhoto, match=r"half\.heic"):
+        images.decode(data[: len(data) // 2].tobytes(), name="half.heic")
+    for _ in range(200):
+        broken = data.copy()
+        places = random.integers(12, len(data), 6)
+        broken[places] = random.integers(0, 256, 6)
+        try:
+            picture = images.decode(broken.tobytes())
+        except (UnreadablePhoto, PhotoTooLarge):
+            continue
+        assert picture.ndim == 3
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"this is a text", b"\xff\xd8\xff\xe0 not much of a JPEG", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x18ftypheic"],

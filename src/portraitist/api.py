@@ -11,7 +11,7 @@ from PIL.Image import Image
 from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.images import from_pil, save_png
-from portraitist.photos import Limits, check_photos
+from portraitist.photos import Limits, check_photos, opened
 from portraitist.requests import CheckReport, PortraitReport, PortraitRequest, Report, TrainRequest
 from portraitist.settings import Settings, load_settings
 from portraitist.store.sitters import check_name
@@ -45,7 +45,7 @@ def check(
     settings = load_settings(home)
     faces = load_faces(settings)
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
-    with as_files(photos) as files:
+    with as_files(photos) as given, opened(given, max_bytes=limits.bytes) as files:
         return check_photos(files, faces, limits=limits, point=face, keep_all=keep_all, on_step=on_step).report
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "MPO", "GIF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif"})
-_HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis"})
+_HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1"})
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000
 MAX_TEXT = 1_000_000
@@ -56,12 +56,10 @@ def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXE
     """Decode the bytes of a picture; see `read_picture`."""
     if not data:
         raise UnreadablePhoto(f"{name} is empty.")
-    if data[4:12] in _HEIC:
-        raise UnreadablePhoto(f"{name} is an HEIC photo, which cannot be read yet: save it as JPEG.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow: odd EXIF, large pictures; the limits below are ours
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=_formats(data))
             if image.width * image.height > max_pixels:
                 pixels = image.width * image.height / 1e6
                 raise PhotoTooLarge(f"{name} has {pixels:.0f} megapixels; at most {max_pixels / 1e6:.0f} are read.")
@@ -74,6 +72,16 @@ def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXE
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError) as error:
         # Pillow's decoders raise all of these on broken files
         raise UnreadablePhoto(f"{name} is damaged or cut short.") from error
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """Who may try to read these bytes. HEIC (the phones' format) takes a library that Pillow has to be told of."""
+    if data[4:12] not in _HEIC:
+        return FORMATS
+    import pi_heif
+
+    pi_heif.register_heif_opener(thumbnails=False)
+    return ("HEIF", "AVIF")
 
 
 def from_pil(image: Image.Image) -> Picture:

@@ -24,7 +24,7 @@ from portraitist.files import make_folder, replacing
 from portraitist.generation.styled import with_style
 from portraitist.images import read_picture, read_request
 from portraitist.lora.metadata import write_sidecar
-from portraitist.photos import PhotoCheck, face_crop
+from portraitist.photos import PhotoCheck, face_crop, opened
 from portraitist.preparing import Prepared, check, file_names, prepare
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
@@ -81,6 +81,21 @@ def train_sitter(
     makes no portraits and measures no score. Raises TooFewPhotos, BadRequest, UnknownName, a ModelError or a
     ResourceError; Cancelled leaves a state that `resume` goes on from.
     """
+    with opened([Path(photo) for photo in request.photos], max_bytes=settings.max_photo_bytes) as photos:
+        unpacked = replace(request, photos=tuple(str(photo) for photo in photos))
+        return _learn(unpacked, settings, faces, resume, per_style, out, on_step)
+
+
+def _learn(
+    request: TrainRequest,
+    settings: Settings,
+    faces: Faces,
+    resume: bool,
+    per_style: int,
+    out: Path | None,
+    on_step: OnStep,
+) -> Report:
+    """`train_sitter`, once no photo is in an archive."""
     watch = Stopwatch()
     base, recipe = _plan(request, settings)
     store = SitterStore(settings.home)

@@ -107,6 +107,21 @@ def test_the_training_set_is_an_imagefolder(trained: Path, home: Path) -> None:
     assert not (home / "sitters" / "anna" / "training").exists()
 
 
+def test_an_archive_trains_as_its_photos_do(sitter: list[Path], home: Path, tmp_path: Path) -> None:
+    archive, out = tmp_path / "photos.zip", tmp_path / "out"
+    with zipfile.ZipFile(archive, "w") as file:
+        for photo in sitter:
+            file.write(photo, f"summer/{photo.name}")
+    told = ("--sitter", "zipped", "--class", "woman", "--base", "tiny", "--portraits", 0, "--out", out)
+    assert call("train", archive, *told) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert sorted(photo["file"] for photo in report["photos"]) == [
+        f"photos.zip/{photo.name}" for photo in sorted(sitter)
+    ]
+    kept = sorted((home / "sitters" / "zipped" / "photos").iterdir())
+    assert [file.read_bytes() for file in kept] == [photo.read_bytes() for photo in sorted(sitter)]
+
+
 def test_portrait_again_gives_the_same_pixels_whatever_n_was(trained: Path, tmp_path: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert call("portrait", "--sitter", "anna", "--style", "oil", "-n", 3, "--out", tmp_path / "a", "--json") == 0

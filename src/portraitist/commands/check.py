@@ -12,7 +12,9 @@ from portraitist.files import make_folder, write_text
 if TYPE_CHECKING:
     from portraitist.photos import PhotoCheck
 
-Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos, of one person.", show_default=False)]
+Photos = Annotated[
+    list[Path], typer.Argument(help="Photos, folders or archives (zip, tar) of them.", show_default=False)
+]
 Face = Annotated[
     str | None,
     typer.Option("--face", metavar="X,Y", help="A point in the right face: pixels, or shares of width and height."),
@@ -38,7 +40,7 @@ def check(
     as_json: common.Json = False,
 ) -> None:
     """Say which photos can be learned from, and why not the others. Ends with 2 if fewer than 3 are accepted."""
-    from portraitist.photos import Limits, check_photos
+    from portraitist.photos import Limits, check_photos, opened
 
     point = parse_point(face)
     need_person(kind)
@@ -48,12 +50,13 @@ def check(
         make_folder(out)
     known = _photos_of(sitter, settings.home) if sitter is not None else ()
     faces = common.load_faces(settings)
-    with common.progress() as on_step:
-        checked = check_photos(
-            photos, faces, limits=limits, known=known, point=point, keep_all=keep_all, on_step=on_step
-        )
-    if out is not None:
-        _write(checked, out)
+    with opened(photos, max_bytes=limits.bytes) as files:
+        with common.progress() as on_step:
+            checked = check_photos(
+                files, faces, limits=limits, known=known, point=point, keep_all=keep_all, on_step=on_step
+            )
+        if out is not None:
+            _write(checked, out)
     common.answer(checked.report, words_of(checked), as_json)
     if not checked.enough:
         raise typer.Exit(2)

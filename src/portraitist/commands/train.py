@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 CLASS_WORDS = ("woman", "man", "girl", "boy", "person")
 
 Photos = Annotated[
-    list[Path] | None, typer.Argument(help="Photos, or folders of photos, of one person.", show_default=False)
+    list[Path] | None,
+    typer.Argument(help="Photos of one person: files, folders, archives (zip, tar).", show_default=False),
 ]
 Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]

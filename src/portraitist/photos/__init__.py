@@ -1,5 +1,6 @@
 """From the user's files to accepted photos and square crops of the sitter."""
 
+from portraitist.photos.archives import opened
 from portraitist.photos.check import CheckedPhoto, PhotoCheck, check_photos
 from portraitist.photos.crops import Crop, face_crop, random_crops
 from portraitist.photos.intake import find_photos
@@ -13,5 +14,6 @@ __all__ = [
     "check_photos",
     "face_crop",
     "find_photos",
+    "opened",
     "random_crops",
 ]

@@ -12,6 +12,7 @@ from portraitist.errors import PhotoTooLarge, UnreadablePhoto
 from portraitist.faces import Face, distance, grow, mean, radius
 from portraitist.images import read_picture, size_of
 from portraitist.photos import quality
+from portraitist.photos.archives import told
 from portraitist.photos.intake import find_photos
 from portraitist.photos.quality import Limits
 from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
@@ -44,7 +45,7 @@ class CheckedPhoto:
 
     @property
     def verdict(self) -> PhotoVerdict:
-        return PhotoVerdict(str(self.path), "accepted" if self.accepted else "rejected", self.reasons, self._face())
+        return PhotoVerdict(told(self.path), "accepted" if self.accepted else "rejected", self.reasons, self._face())
 
     def _face(self) -> FaceReport | None:
         if self.face is None:

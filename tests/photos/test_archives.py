@@ -1,0 +1,137 @@
+"""Photos in archives: taken out safely, refused in a sentence, gone when the work is done."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitist.errors import BadFile, PhotoTooLarge
+from portraitist.photos import archives, find_photos, opened
+from portraitist.photos.archives import told
+
+
+def jpeg(shade: int = 100) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tarred(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize(("pack", "name"), [(zipped, "a.zip"), (tarred, "a.tar.gz")])
+def test_photos_come_out_and_nothing_else(
+    tmp_path: Path, pack: Callable[[Path, dict[str, bytes]], Path], name: str
+) -> None:
+    files = {
+        "holiday/one.jpg": jpeg(1), "two.JPG": jpeg(2), "notes.txt": b"no", "__MACOSX/._one.jpg": b"shadow",
+        ".hidden/three.jpg": jpeg(3),
+    }  # fmt: skip
+    archive = pack(tmp_path / name, files)
+    with opened([archive]) as paths:
+        photos = find_photos(paths)
+        assert [photo.name for photo in photos] == ["one.jpg", "two.JPG"]
+        assert photos[0].read_bytes() == jpeg(1)
+    assert not photos[0].exists()
+
+
+@pytest.mark.parametrize(("pack", "name"), [(zipped, "evil.zip"), (tarred, "evil.tgz")])
+def test_names_lead_nowhere(tmp_path: Path, pack: Callable[[Path, dict[str, bytes]], Path], name: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    archive = pack(home / name, {"../../out.jpg": jpeg(), "/etc/out.jpg": jpeg(), "..\\out.jpg": jpeg()})
+    with opened([archive]) as paths:
+        assert len(find_photos(paths)) == 3
+        assert all(photo.is_relative_to(paths[0]) for photo in find_photos(paths))
+    assert sorted(tmp_path.rglob("*out.jpg")) == []
+
+
+def test_namesakes_stay_apart_and_are_told_by_their_archive(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "both.zip", {"a/one.jpg": jpeg(1), "b/one.jpg": jpeg(2)})
+    with opened([archive]) as paths:
+        assert [told(photo) for photo in find_photos(paths)] == ["both.zip/002-one.jpg", "both.zip/one.jpg"]
+    assert told(tmp_path / "one.jpg") == str(tmp_path / "one.jpg")
+
+
+def test_links_are_left_out(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    with opened([tmp_path / "a.tar"]) as paths:
+        assert list(paths[0].iterdir()) == []
+
+
+def test_a_bomb_is_cut_at_the_limit(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.jpg", bytes(3_000_000))
+    with opened([tmp_path / "bomb.zip"], max_bytes=1000) as paths:
+        assert find_photos(paths)[0].stat().st_size == 1001
+
+
+def test_too_many_photos_and_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(tmp_path / "many.zip", {f"{number}.jpg": jpeg() for number in range(4)})
+    monkeypatch.setattr(archives, "MAX_PHOTOS", 3)
+    with pytest.raises(PhotoTooLarge, match="more than 3 photos"), opened([archive]):
+        pass
+    monkeypatch.undo()
+    monkeypatch.setattr(archives, "MAX_TOTAL", len(jpeg()))
+    with pytest.raises(PhotoTooLarge, match="unpacks to more"), opened([archive]):
+        pass
+
+
+def broken(tmp_path: Path) -> list[Path]:
+    good = zipped(tmp_path / "good.zip", {"a.jpg": jpeg() * 50}).read_bytes()
+    torn = tarred(tmp_path / "good.tar.gz", {"a.jpg": jpeg() * 50}).read_bytes()
+    files = {
+        "text.zip": b"hello",
+        "cut.zip": good[:-30],
+        "text.tar": b"hello" * 200,
+        "cut.tar.gz": torn[: len(torn) // 2],
+    }
+    damaged = bytearray(good)
+    damaged[60:90] = bytes(30)
+    files["damaged.zip"] = bytes(damaged)
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return [tmp_path / name for name in files]
+
+
+def test_a_broken_archive_is_one_sentence(tmp_path: Path) -> None:
+    for path in broken(tmp_path):
+        with pytest.raises(BadFile, match=path.name) as caught, opened([path]):
+            pass
+        assert caught.value.exit_code == 2
+
+
+def test_a_locked_archive_is_named(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "locked.zip", {"a.jpg": jpeg()})
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the bit that says "encrypted"
+        data[data.index(mark) + offset] |= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(BadFile, match="password"), opened([path]):
+        pass
+
+
+def test_without_archives_paths_stay(tmp_path: Path) -> None:
+    with opened([tmp_path]) as paths:
+        assert paths == [tmp_path]
