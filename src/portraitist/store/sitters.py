@@ -2,7 +2,7 @@
 
     <home>/sitters/<name>/
         sitter.json      who it is: kind, trigger, class word, base
-        photos/          the bytes that the user gave, untouched
+        photos/          the accepted photos, pixel for pixel, without metadata (scrub.py)
         set/             crops and metadata.jsonl (a Hugging Face imagefolder)
         training/        checkpoints; gone when the training is done
         faces.json       embeddings of the photos, and what the score is measured against
@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from portraitist.errors import BadFile, BadRequest, UnknownName
 from portraitist.files import make_folder, replacing, write_bytes, write_error, write_text
+from portraitist.scrub import scrub
 
 NAME = re.compile(r"[\w][\w .-]{0,63}", re.UNICODE)
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for devices
@@ -144,10 +145,15 @@ class SitterStore:
             raise BadFile(f"{folder.record} is damaged.", hint="Restore it from an export, or train again.") from error
 
     def keep_photos(self, folder: SitterFolder, photos: Sequence[Path]) -> None:
-        """Copy the photos' bytes into the sitter's folder, in place of older ones; photos from there stay."""
+        """Copy the photos into the sitter's folder, in place of older ones, without place, date and other metadata.
+
+        Pixels stay as they are. Photos that lie there already may be among them.
+        """
         make_folder(folder.photos)
-        wanted = {folder.photos / _numbered(number, path): path for number, path in enumerate(photos, 1)}
-        copies = {target: path.read_bytes() for target, path in wanted.items()}
+        copies = {}
+        for number, path in enumerate(photos, 1):
+            data, name = scrub(path.read_bytes(), _numbered(number, path))
+            copies[folder.photos / name] = data
         for old in folder.photos.iterdir():
             if old not in copies:
                 old.unlink()
