@@ -79,7 +79,8 @@ def make_styled(
             filled, sitting, model, faces, sitting.folder.root,
             below="portraits/", photo=style.photo, on_step=_Same(on_step, step),
         )  # fmt: skip
-    on_step(Step("portraits", len(styles), len(styles)))
+    if per_style:
+        on_step(Step("portraits", len(styles), len(styles)))
     by_name = {one.candidate.name: one for one in made}
     chosen = ranking.choose([one.candidate for one in made], len(made))
     return tuple(by_name[candidate.name] for candidate in chosen)
