@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from itertools import cycle, islice
@@ -157,14 +158,21 @@ def in_turn(tasks: Sequence[Task], device: str) -> int:
 
 
 def side_by_side(tasks: Sequence[Task], devices: Sequence[str], jobs: int) -> int:
-    """Spread the tasks over processes; the number of those that failed."""
+    """Spread the tasks over processes, each of which belongs to one device; the number of tasks that failed."""
     context, failed = multiprocessing.get_context("spawn"), 0
-    turns = context.Queue()
-    for number in range(jobs):
-        turns.put(devices[number % len(devices)])
-    threads = 1 if devices[0].startswith("cuda") else max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_process, initargs=(turns, threads)) as pool:
-        waiting = {pool.submit(one_task_here, task): task for task in tasks}
+    used = devices[:jobs]
+    threads = 1 if used[0].startswith("cuda") else max(1, (os.cpu_count() or 1) // jobs)
+    with ExitStack() as stack:
+        pools = [
+            stack.enter_context(
+                ProcessPoolExecutor(
+                    len(range(number, jobs, len(used))), context, initializer=begin_process, initargs=(device, threads)
+                )
+            )
+            for number, device in enumerate(used)
+        ]
+        turns = zip(tasks, cycle(zip(pools, used, strict=True)), strict=False)
+        waiting = {pool.submit(one_task_there, task, device): task for task, (pool, device) in turns}
         for done in as_completed(waiting):
             error = done.exception()
             failed += error is not None
@@ -175,21 +183,17 @@ def side_by_side(tasks: Sequence[Task], devices: Sequence[str], jobs: int) -> in
     return failed
 
 
-_OWN = {"device": "cpu"}  # of this process
-
-
-def begin_process(turns: Any, threads: int) -> None:
+def begin_process(device: str, threads: int) -> None:
     import torch
 
-    _OWN["device"] = device = turns.get()
     torch.set_num_threads(threads)
     if device.startswith("cuda"):  # else each process also opens the first GPU
         torch.cuda.set_device(device)
 
 
-def one_task_here(task: Task) -> str:
+def one_task_there(task: Task, device: str) -> str:
     try:
-        return one_task(task, _OWN["device"])
+        return one_task(task, device)
     except PortraitistError as error:
         raise RuntimeError(error.message) from None  # ours cannot all travel between processes
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from mini import networks
 
-NETWORKS = ("vae", "tagger", "judge")
-
 
 def restore(folder: Path, judge: Path | None, state: Path, widths: networks.Widths) -> None:
     """Starting weights from a shipped base and the folder of the judge; optimisers are fresh.

@@ -1,5 +1,6 @@
 """Photos in archives: taken out safely, refused in a sentence, gone when the work is done."""
 
+import errno
 import io
 import tarfile
 import zipfile
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from portraitist.errors import BadFile, PhotoTooLarge
+from portraitist.errors import BadFile, DiskFull, PhotoTooLarge
 from portraitist.photos import archives, find_photos, opened
 from portraitist.photos.archives import told
 
@@ -120,6 +121,47 @@ def test_a_broken_archive_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(BadFile, match=path.name) as caught, opened([path]):
             pass
         assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("pack", "name"), [(zipped, "a.zip"), (tarred, "a.tar.gz")])
+def test_random_damage_never_escapes_the_tree(
+    tmp_path: Path, pack: Callable[[Path, dict[str, bytes]], Path], name: str
+) -> None:
+    random = np.random.default_rng(0)
+    data = np.frombuffer(pack(tmp_path / name, {f"d/ü{n}.jpg": jpeg(n) for n in range(3)}).read_bytes(), np.uint8)
+    refused = 0
+    for _ in range(400):
+        broken = data.copy()
+        places = random.integers(0, len(data), random.integers(1, 12))
+        broken[places] = random.integers(0, 256, len(places))
+        (tmp_path / name).write_bytes(broken.tobytes())
+        try:
+            with opened([tmp_path / name]):
+                pass
+        except BadFile:
+            refused += 1
+    assert refused > 100
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"ü.jpg": jpeg()})
+    path.write_bytes(path.read_bytes().replace("ü".encode(), b"\x86\xff"))
+    with pytest.raises(BadFile, match="damaged"), opened([path]):
+        pass
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives, "_copy", full)
+    with pytest.raises(DiskFull), opened([zipped(tmp_path / "a.zip", {"a.jpg": jpeg()})]):
+        pass
+
+
+def test_a_long_name_in_any_script_fits(tmp_path: Path) -> None:
+    with opened([zipped(tmp_path / "a.zip", {"写" * 200 + ".jpg": jpeg()})]) as paths:
+        assert find_photos(paths)[0].suffix == ".jpg"
 
 
 def test_a_locked_archive_is_named(tmp_path: Path) -> None:

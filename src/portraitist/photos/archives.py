@@ -4,6 +4,7 @@ Nothing is unpacked by the archive's own paths: of each photo only the last part
 Sizes are counted while bytes arrive, for what an archive says of itself may be wrong.
 """
 
+import errno
 import lzma
 import tarfile
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from portraitist.errors import BadFile, PhotoTooLarge
+from portraitist.files import write_error
 from portraitist.images import MAX_BYTES, SUFFIXES
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -23,6 +25,10 @@ MAX_ENTRIES = 20_000
 MAX_TOTAL = 4 * 2**30
 _CHUNK = 2**20
 _PREFIX = "portraitist-archive-"
+# What the libraries raise on damage; ValueError for names that are no text.
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError
+)  # fmt: skip
 
 
 def is_archive(path: Path) -> bool:
@@ -78,11 +84,13 @@ def _unpack(path: Path, folder: Path, max_bytes: int) -> None:
                 total += _copy(source, target, max_bytes)
             if total > MAX_TOTAL:
                 raise PhotoTooLarge(f"{path.name} unpacks to more than {MAX_TOTAL / 2**30:.0f} GiB.")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise BadFile(f"The archive {path.name} is damaged or cut short.", hint="Pack it again.") from error
     except RuntimeError as error:  # what zipfile raises for a password
         raise BadFile(f"The archive {path.name} is locked with a password.", hint="Unpack it first.") from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise write_error(folder, error) from error
         reason = (error.strerror or "it is no archive").lower()
         raise BadFile(f"The archive {path.name} cannot be unpacked: {reason}.") from error
 
@@ -118,7 +126,9 @@ def _tar_entries(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _photo_name(inside: str) -> str | None:
     """A plain file name for a photo at `inside`; None for what is no photo, hidden, or a Mac's shadow of one."""
     path = PurePosixPath(inside.replace("\\", "/"))
-    name = "".join(c for c in path.name if c.isprintable() and c not in ':*?"<>|\0')[-80:]
+    name = "".join(c for c in path.name if c.isprintable() and c not in ':*?"<>|\0')[
+        -60:
+    ]  # in any script below the 255 bytes of a file's name
     hidden = any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
     if hidden or not name:
         return None
