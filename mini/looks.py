@@ -19,11 +19,11 @@ from mini.people import PARAMS, People
 
 @dataclass(frozen=True)
 class Layers:
-    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `outline`, `grain` (n, h, w, 1), all 0..1; `seed` (n,
-    1, 1, 1); x, y in pixels.
+    """Of n pictures: `rgb`, `albedo` (n, h, w, 3); `shade`, `edge`, `line`, `outline`, `grain` (n, h, w, 1), all 0..1;
+    `seed` (n, 1, 1, 1); x, y in pixels.
 
-    `edge` is every outline and crease; `line` only the strong ones; `outline` where depth jumps; `grain` is white noise; `ground` is 1 where nothing
-    stands.
+    `edge` is every outline and crease; `line` only the strong ones; `outline` where depth jumps; `grain` is white noise;
+    `ground` is 1 where nothing stands.
     """
 
     rgb: Tensor

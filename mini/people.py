@@ -97,7 +97,7 @@ class _Dice:
         return (middle + spread * (0.65 * self.u(-1, 1) + 0.35 * self.u(-1, 1))).astype(np.float32)
 
     def wide(self, middle: float | Floats, spread: float) -> Floats:
-        """Within 1.2 spreads, the ends twice as likely as the middle: a face is remembered by what is not average."""
+        """Arcsine within 1.2 spreads, so that the ends are likeliest: a face is remembered by what is not average."""
         return (middle + 1.2 * spread * np.sin(0.5 * np.pi * self.u(-1, 1))).astype(np.float32)
 
     def yes(self, chance: float | Floats) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ def sample(
     *,
     size: tuple[int, int] = (256, 256),
     steps: int = 25,
-    scale: float = 4.5,
+    scale: float = 3.0,
 ) -> Tensor:
     """uint8 (prompts × seeds, h, w, 3), one prompt a row, by DPM++ 2M on Karras' steps."""
     from diffusers import DPMSolverMultistepScheduler

@@ -86,6 +86,17 @@ def test_what_is_no_picture_is_unreadable(data: bytes) -> None:
         images.decode(data, name="cat.jpg")
 
 
+def test_a_text_is_told_from_a_damaged_picture() -> None:
+    with pytest.raises(UnreadablePhoto, match="is not a picture"):
+        images.decode(b"Dear diary, this is a text.", name="cat.jpg")
+
+
+def test_two_pictures_in_one_file_show_the_first(picture: Picture) -> None:
+    second = Image.fromarray(picture[::-1].copy())
+    data = encoded(picture, "MPO", save_all=True, append_images=[second])
+    np.testing.assert_array_equal(images.decode(data), images.decode(encoded(picture, "JPEG")))
+
+
 def test_a_truncated_jpeg_is_unreadable(picture: Picture) -> None:
     data = encoded(np.tile(picture, (8, 8, 1)), "JPEG")
     with pytest.raises(UnreadablePhoto, match="cut short"):
