@@ -21,7 +21,7 @@ COLOUR = np.array(
     np.float32,
 )  # fmt: skip
 TURN = 0.30  # yaw in radians from which a head counts as turned
-NOD = 0.17
+NOD = 0.18
 TILT = 0.13
 
 
@@ -45,11 +45,11 @@ Part = tuple["dict[str, Floats]", "dict[str, NDArray[np.bool_]]"]
 
 
 def _pose(dice: _Dice) -> Part:
-    frontal = dice.yes(0.68)
+    frontal = dice.yes(0.74)
     yaw = np.where(frontal, dice.about(0, 0.22), dice.u(-0.61, 0.61)).astype(np.float32)
     pitch = np.where(dice.yes(0.80), dice.about(0, 0.125), dice.u(-0.34, 0.34)).astype(np.float32)
     roll = np.where(dice.yes(0.75), dice.about(0, 0.075), dice.u(-0.30, 0.30)).astype(np.float32)
-    yaw, pitch, roll = _clear(yaw, TURN, 0.06), _clear(pitch, NOD, 0.045), _clear(roll, TILT, 0.055)
+    yaw, pitch, roll = _clear(yaw, TURN, 0.06), _clear(pitch, NOD, 0.06), _clear(roll, TILT, 0.055)
     # The eyes follow the camera more often than the nose does.
     contact = dice.yes(0.72)
     gaze_x = np.where(contact, (-yaw * 0.85).clip(-0.5, 0.5), np.where(dice.yes(0.5), 0.56, -0.56)).astype(np.float32)
@@ -82,12 +82,12 @@ def _expression(dice: _Dice) -> Part:
         return (np.array(levels, np.float32)[kind] * dice.about(1.0, 0.2)).astype(np.float32)
 
     numbers = {
-        "smile": table(0.05, 0.70, 0.90, 0.95, -0.1, -0.40, -0.70, 0.25) + dice.about(0, 0.08),
-        "open": table(0.0, 0.0, 0.42, 0.85, 0.68, 0.0, 0.0, 0.0),
+        "smile": table(0.05, 0.75, 0.90, 0.95, 0.0, -0.40, -0.90, 0.10) + dice.about(0, 0.08),
+        "open": table(0.0, 0.0, 0.46, 0.90, 0.68, 0.0, 0.0, 0.0),
         "anger": table(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
         "sad": table(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
         "raise": table(0.0, 0.1, 0.1, 0.15, 1.0, -0.2, 0.2, 0.05),
-        "eye_open": table(1.0, 0.92, 0.88, 0.78, 1.22, 0.88, 0.88, 0.0),
+        "eye_open": table(1.0, 0.92, 0.88, 0.78, 1.16, 0.88, 0.88, 0.0),
     }
     tags = {name: kind == i for i, name in enumerate(words.EXPRESSIONS) if i}
     tags["smile"] = np.isin(kind, [1, 2, 3])
@@ -103,7 +103,10 @@ def _hair(dice: _Dice, who: Drawn) -> Part:
         np.float32,
     )  # fmt: skip
     table = odds[who.choice["gender"]].copy()
-    table[who.choice["age"] == 0, 0] = 0.0
+    child = who.choice["age"] == 0
+    # A child's face says little of its gender: its hair does.
+    table[child & (who.choice["gender"] == 0), :5] = 0.0
+    table[np.ix_(child & (who.choice["gender"] == 1), [0, *range(5, 8), *range(10, 14)])] = 0.0
     style = dice.pick(table)
     grown = np.isin(style, [2, 3, 5, 6, 7, 8, 10, 11, 12, 13])
     bangs = grown & dice.yes(0.34)
@@ -123,7 +126,7 @@ def _hair(dice: _Dice, who: Drawn) -> Part:
 
 def _beard(dice: _Dice, who: Drawn) -> Part:
     can = (who.choice["gender"] == 1) & (who.choice["age"] > 0)
-    kind = np.where(can, dice.pick([0.56, 0.13, 0.10, 0.08, 0.13]), 0)
+    kind = np.where(can, dice.pick([0.64, 0.11, 0.08, 0.07, 0.10]), 0)
     tags = {name: kind == i for i, name in enumerate(words.BEARDS) if i}
     tags["facial_hair"] = kind > 0
     return {"beard": kind.astype(np.float32), "beard_len": dice.u()}, tags
@@ -231,7 +234,7 @@ _RIM = np.array(
     ],
     np.float32,
 )
-_SIDE = np.array([[0.15, 0.7], [0.9, 1.25], [0.4, 1.0], [0.0, 0.5], [0.1, 0.7], [0.75, 1.1], [0.4, 1.0]], np.float32)
+_SIDE = np.array([[0.10, 0.55], [0.95, 1.3], [0.4, 1.0], [0.0, 0.5], [0.1, 0.7], [0.75, 1.1], [0.4, 1.0]], np.float32)
 _SOFT = np.array([0.35, 0.25, 0.15, 0.6, 0.4, 0.10, 0.25], np.float32)
 
 

@@ -22,7 +22,7 @@ from mini.loop import save_tensors, say, write_json
 
 SHARD = "14MB"
 PART = 14_500_000  # bytes
-VERSION = "mini-1"
+VERSION = "mini-2"
 
 
 def pipeline(folder: Path, unet: Any, text: Any, vae: Any, tagger: Any | None) -> None:

@@ -109,11 +109,13 @@ def collect(
     seed: int,
     starts: tuple[int, ...],
     workers: int,
+    kept: list[Pool] | None = None,
 ) -> list[Store]:
     """Stores of the three buckets: all of `pools`, then fresh renders up to `count` on this rank or until `seconds` are
     over.
 
-    `starts`: for each bucket the first number of this rank's list that has not been rendered yet.
+    `starts`: for each bucket the first number of this rank's list that has not been rendered yet; `kept` gets the fresh
+    renders of the native size, of which the tagger cannot see enough.
     """
     begin = time.monotonic()
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as scribes:
@@ -133,7 +135,10 @@ def collect(
             # The bucket that is furthest behind its share comes next.
             behind = [share * total - encoder.count() for share, encoder in zip(SHARES, encoders, strict=True)]
             k = max(range(len(BUCKETS)), key=lambda i: (not encoders[i].latents, behind[i]))
-            encoders[k].add(next(streams[k]))
+            fresh = next(streams[k])
+            encoders[k].add(fresh)
+            if kept is not None and k == 0:
+                kept.append(fresh)
             if painter.device.type == "cuda":
                 torch.cuda.synchronize(painter.device)
         stores = [encoder.finish() for encoder in encoders]

@@ -81,7 +81,7 @@ def render(given: argparse.Namespace) -> None:
             name = f"{start + i:03d}.png"
             write_picture(given.out / name, pictures.rgb[i].cpu().numpy())
             truths.append({"file": name, **truth(drawn, pictures, i)})
-    document = json.dumps({"renderer": "mini-1", "size": list(size), "pictures": truths}, indent=1)
+    document = json.dumps({"renderer": "mini-2", "size": list(size), "pictures": truths}, indent=1)
     replace(given.out / "truth.json", document.encode())
 
 

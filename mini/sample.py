@@ -46,7 +46,7 @@ def write(identity: int, folder: Path) -> list[Path]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--identity", type=int, default=people.MEASURING + 53)
+    parser.add_argument("--identity", type=int, default=people.MEASURING + 55)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     print(*write(given.identity, given.out), sep="\n")

@@ -71,10 +71,12 @@ class Stage:
         vae = self._load_vae()
         starts = tuple(len(pool) for pool in newcomers) if newcomers else (0, 0, 0)
         self._report_vae(vae)
+        fresh: list[Pool] = []
         stores = latents.collect(
             vae, [*newcomers,
             *([judged] if judged else [])], self.painter, self.plan.count // self.plan.world, self.plan.latents,
             seed=self.rank + 1, starts=starts, workers=max(1, (os.cpu_count() or 2) // (2 * self.plan.world)),
+            kept=fresh if self.rank == 0 else None,
         )  # fmt: skip
         # Kept first: a run that is cut in the second visit of tagger and judge goes on with the U-Net.
         latents.save(stores, paths[self.rank])
@@ -82,7 +84,7 @@ class Stage:
             self.log / f"data-{self.rank}.json",
             {"pictures": {f"{w}x{h}": len(store) for (w, h), store in zip(BUCKETS, stores, strict=True)}},
         )
-        self._refine(vae, newcomers, judged)
+        self._refine(vae, [newcomers[0], joined(fresh)] if fresh else newcomers[:1], judged)
         return stores
 
     def _render(self) -> tuple[list[Pool], Pool | None]:
@@ -105,10 +107,10 @@ class Stage:
             judged = fill(alone, BUCKETS[0], count, seconds * (0.4 if both else 1.0), judged=True)
         return newcomers, judged
 
-    def _held_out(self) -> Pool:
-        """Five pictures each of 400 people that no training meets."""
+    def _held_out(self, people: int) -> Pool:
+        """Five pictures each of people that no training meets."""
         assert self.painter is not None
-        people, each = (4, 2) if self.plan.tiny else (400, 5)
+        people, each = (4, 2) if self.plan.tiny else (people, 5)
         number = np.arange(people * each)
         chunks = [
             self.painter.paint(HELD_OUT + part % people, part // people, BUCKETS[0])
@@ -190,7 +192,7 @@ class Stage:
 
     def _report_vae(self, vae: Any) -> None:
         if self.rank == 0:
-            held = self._held_out()
+            held = self._held_out(40)
             report = train_vae.measure(vae, held[:200])
             say("vae", **report)
             report["scaling_factor"] = round(1.0 / report["latent_std"], 5)
@@ -201,15 +203,16 @@ class Stage:
             )
         meet(self.plan)
 
-    def _refine(self, vae: Any, newcomers: list[Pool], judged: Pool | None) -> None:
+    def _refine(self, vae: Any, pools: list[Pool], judged: Pool | None) -> None:
         """A second visit of tagger (rank 0) and judge (last rank) with pictures that went through the autoencoder."""
         count = 16 if self.plan.tiny else 24_000
         state, again = self.plan.state, self.plan.refine > 0
-        held = self._held_out() if self.rank == 0 or self.last else None
+        # Many, because thresholds are set by them: a rare word is in one picture of fifty.
+        held = self._held_out(1600) if self.rank == 0 or self.last else None
         trip = through(vae, held) if held is not None else None
         if self.rank == 0 and again and held is not None and trip is not None and not (state / "tagger.json").exists():
             tagger = self._tagger(
-                [newcomers[0], through(vae, newcomers[0][:count])], self.plan.refine, train_tagger.RATE / 2
+                [*pools, *(through(vae, pool[:count]) for pool in pools)], self.plan.refine, train_tagger.RATE / 2
             )
             half = len(held) // 2
             train_tagger.calibrate(tagger, [held[:half], trip[:half]])

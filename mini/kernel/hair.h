@@ -64,7 +64,7 @@ HD float hair_sdf(const Person& p, V3 q) {
   }
   if (style == PONYTAIL) {
     d = smin(d, ball(q, v3(0.f, 0.78f, -0.92f), 0.15f), 0.06f);
-    d = smin(d, stick(q, v3(0.f, 0.85f, -1.05f), v3(0.62f * (p.part > 0 ? 1.f : -1.f), -0.9f, -0.75f), 0.21f, 0.09f), 0.08f);
+    d = smin(d, stick(q, v3(0.f, 0.85f, -1.05f), v3(0.86f * (p.part > 0 ? 1.f : -1.f), -0.8f, -0.50f), 0.21f, 0.12f), 0.08f);
     d = smin(d, stick(q, v3(0.f, 0.80f, -0.95f), v3(0.25f * (p.part > 0 ? 1.f : -1.f), 1.08f, -0.85f), 0.15f, 0.20f), 0.08f);
   }
   if (style == BUN) d = smin(d, egg(q, v3(0.f, 1.24f * p.skull_h, -0.28f), v3(0.30f, 0.25f, 0.29f) * (0.9f + 0.25f * p.hair_vol)), 0.04f);

@@ -41,7 +41,7 @@ HD float lid_gap(const Person& p, float x, float y) {
   float u = x / p.eye_w;
   float arch = 1.f - u * u;
   float skew = p.eye_tilt * x + 0.05f * p.sad * -x;
-  float up = p.eye_h * p.eye_open * (arch - 0.15f * u * arch) - p.anger * 0.035f * (0.1f - x) * 2.f;
+  float up = p.eye_h * p.eye_open * (arch - 0.15f * u * arch) - p.anger * 0.026f * (0.1f - x) * 2.f;
   float low = -(p.eye_h * (0.62f * fminf(p.eye_open, 1.f) - 0.22f * sat(p.smile)) + 0.004f) * arch - (p.eye_open < 0.3f ? 0.03f * arch : 0.f);
   return fmaxf(y - skew - up, low + skew - y);
 }
@@ -49,7 +49,7 @@ HD float lid_gap(const Person& p, float x, float y) {
 HD float brow_line(const Person& p, float x, float side) {  // height of the brow's middle; x grows outward
   float t = (x - p.brow_in) / p.brow_len;
   float y = p.brow_y + p.eye_y + p.brow_arch * (4.f * t * (1.f - t)) * (0.6f + 0.6f * t) + p.brow_tilt * (x - 0.3f) - 0.05f * t * t;
-  y += 0.085f * p.raise - p.anger * 0.075f * (1.f - t) + p.sad * 0.07f * (1.f - t) - 0.02f * p.sad + side * p.bend_brow;
+  y += 0.070f * p.raise - p.anger * 0.060f * (1.f - t) + p.sad * 0.06f * (1.f - t) - 0.02f * p.sad + side * p.bend_brow;
   return y;
 }
 

@@ -108,6 +108,8 @@ HD void paint_skin(const Scene& s, V3 q, Coat& c) {
     float fold_x = p.nose_w + 0.075f + (p.nose_y - q.y) * 0.28f + 0.03f * p.smile;
     float fold = bell(ax - fold_x, 0.018f) * step01(p.nose_y + 0.02f, p.nose_y - 0.10f, q.y) * step01(p.mouth_y - 0.14f, p.mouth_y + 0.02f, q.y);
     col = col * (1.f - fold * (0.30f * p.wrinkle + 0.10f * sat(p.smile)));
+    // A frown is told by its two furrows, also where the brows lie under hair.
+    col = col * (1.f - 0.62f * p.anger * bell(ax - 0.055f, 0.014f) * bell(q.y - p.eye_y - p.brow_y + 0.01f, 0.085f) * (q.z > 0.f ? 1.f : 0.f));
     if (p.wrinkle > 0.4f && q.z > 0.f) {
       float fore = step01(0.34f, 0.40f, q.y) * step01(0.74f, 0.62f, q.y) * step01(0.55f, 0.35f, ax);
       float feet = step01(0.12f, 0.20f, ax - s.f.eye.x + 0.03f) * step01(0.34f, 0.24f, ax - s.f.eye.x) * bell(q.y - s.f.eye.y, 0.13f);

@@ -68,6 +68,7 @@ HD_ONCE Hit nearest(const Scene& s, V3 w) {
   if (bound < 1.75f) {
     float head = skin_sdf(p, s.f, q);
     float hairy = p.beard > 1.5f ? beard_mask(p, s.f, q) * (p.beard > 3.5f ? 0.03f + 0.09f * p.beard_len : 0.03f) : 0.f;
+    if (hairy > 0.f) hairy *= step01(0.f, 0.16f, lips_sdf(p, s.f, q));  // it never hangs over the lips
     if (hairy > 0.f) hairy *= 1.f + 0.16f * sinf(48.f * q.x + 3.f * sinf(9.f * q.y)) * sinf(13.f * q.y + 4.f * q.x);
     skin = smin(neck, head - hairy, 0.12f);
     V3 a = v3(fabsf(q.x), q.y, q.z);
@@ -85,7 +86,7 @@ HD_ONCE Hit nearest(const Scene& s, V3 w) {
     float hat = hat_sdf(p, q);
     if (p.hat > 0.5f) {  // hair under a hat lies flat
       float under = skull_sdf(p, q) - (p.hat > 2.5f ? 0.09f : 0.10f);
-      if (q.y > (p.hat < 1.5f ? 0.40f : 0.50f) + 0.06f * q.z) hair = fmaxf(hair, under);
+      if (q.y > (p.hat < 1.5f ? 0.45f : 0.54f) + 0.06f * q.z) hair = fmaxf(hair, under);
     }
     take(h, hair, HAIR);
     take(h, hat, HAT);

@@ -86,20 +86,20 @@ HD float hat_sdf(const Person& p, V3 q) {
   float grow = p.style >= CURLY && p.style <= AFRO ? 0.13f : 0.105f;
   V3 t = v3(q.x, q.y - 0.18f * q.z, q.z);  // brims sit higher in front
   if (kind == BEANIE) {
-    float dome = smax(s0 - grow - 0.03f - 0.008f * sinf(42.f * atan2f(q.x, q.z)), 0.40f - (q.y - 0.06f * q.z), 0.03f);
-    float rim = smax(fabsf(s0 - grow - 0.055f) - 0.03f, fabsf(q.y - 0.06f * q.z - 0.47f) - 0.11f, 0.03f);
+    float dome = smax(s0 - grow - 0.03f - 0.008f * sinf(42.f * atan2f(q.x, q.z)), 0.45f - (q.y - 0.06f * q.z), 0.03f);
+    float rim = smax(fabsf(s0 - grow - 0.055f) - 0.03f, fabsf(q.y - 0.06f * q.z - 0.52f) - 0.11f, 0.03f);
     float bobble = ball(q, v3(0.f, 1.36f * p.skull_h, -0.14f), p.hat_b > p.hat_r ? 0.17f : 0.05f);
     return fminf(smin(dome, rim, 0.02f), bobble);
   }
   if (kind == CAP) {
-    float dome = smax(s0 - grow - 0.045f, 0.46f - q.y, 0.03f);
-    V3 v = v3(q.x, q.y - 0.52f + 0.16f * (q.z - 0.7f) + 0.22f * q.x * q.x, q.z - 0.72f);
+    float dome = smax(s0 - grow - 0.045f, 0.50f - q.y, 0.03f);
+    V3 v = v3(q.x, q.y - 0.56f + 0.16f * (q.z - 0.7f) + 0.22f * q.x * q.x, q.z - 0.72f);
     float visor = fmaxf(fabsf(v.y) - 0.018f, (len(v.x / 0.62f, v.z / 0.66f) - 1.f) * 0.6f) - 0.012f;
     return smin(dome, v.z > -0.35f ? visor : 9.f, 0.03f);
   }
-  float crown = smax(s0 - grow - 0.05f, 0.50f - t.y, 0.04f);
+  float crown = smax(s0 - grow - 0.05f, 0.54f - t.y, 0.04f);
   float r = len(q.x, q.z + 0.08f);
-  float brim = fmaxf(fabsf(t.y - 0.53f + 0.05f * sinf(2.f * atan2f(q.x, q.z)) + 0.08f * sq(r - 0.9f)) - 0.018f, r - 1.48f) - 0.012f;
+  float brim = fmaxf(fabsf(t.y - 0.57f + 0.05f * sinf(2.f * atan2f(q.x, q.z)) + 0.08f * sq(r - 0.9f)) - 0.018f, r - 1.48f) - 0.012f;
   return smin(crown, brim, 0.05f);
 }
 
@@ -116,11 +116,11 @@ HD float glasses_sdf(const Person& p, const Face& f, V3 q, float* lens) {
     float rx = fmaxf(fabsf(x) - 0.175f, 0.f), ry = fmaxf(fabsf(y) - 0.105f - (kind == 3 ? 0.02f * x : 0.f), 0.f);
     flat = len(rx, ry) - (kind == 3 ? 0.085f : 0.055f);
   }
-  float wire = kind == 3 ? 0.018f : 0.006f;
+  float wire = kind == 3 ? 0.018f : 0.009f;
   float d = len(flat, q.z - z) - wire;
   *lens = fmaxf(flat, fabsf(q.z - z) - 0.006f);
   float edge = f.eye.x + 0.23f;
-  d = fminf(d, len(len(fmaxf(a.x - (f.eye.x - 0.20f), 0.f), q.y - f.eye.y - 0.03f), q.z - 0.90f) - (kind == 3 ? 0.018f : 0.007f));  // bridge
+  d = fminf(d, len(len(fmaxf(a.x - (f.eye.x - 0.20f), 0.f), q.y - f.eye.y - 0.03f), q.z - 0.90f) - (kind == 3 ? 0.018f : 0.010f));  // bridge
   d = fminf(d, stick(a, v3(edge, f.eye.y + 0.04f, 0.83f), v3(0.76f * p.skull_w, f.eye.y + 0.05f, -0.02f), 0.008f, 0.014f));
   return d;
 }
@@ -128,6 +128,6 @@ HD float glasses_sdf(const Person& p, const Face& f, V3 q, float* lens) {
 HD float earring_sdf(const Person& p, V3 q) {
   if (p.earring < 0.5f) return 9.f;
   V3 a = v3(fabsf(q.x), q.y, q.z) - v3(0.745f * p.skull_w + 0.03f, -0.26f * p.ear, -0.02f);
-  if (p.earring < 1.5f) return len(a) - 0.082f;
-  return len(len(a.z, a.y + 0.13f) - 0.135f, a.x) - 0.036f;
+  if (p.earring < 1.5f) return len(a) - 0.092f;
+  return len(len(a.z, a.y + 0.13f) - 0.140f, a.x) - 0.042f;
 }

@@ -23,10 +23,10 @@ from portraitist.types import Picture
 
 CAPTIONERS = ("auto", "tagger", "facts", "none")
 
-DOUBT_LIMIT = 0.088
+DOUBT_LIMIT = 0.06
 """Share of a tagger's tags that may be undecided, on the mean over the photos, before `auto` turns to the facts.
 
-mini-1's tagger: 0.03 to 0.07 on sets of renders, 0.11 to 0.13 on sets of photographs. It goes with the weights.
+mini-2's tagger: 0.01 to 0.03 on sets of renders, 0.10 to 0.13 on sets of photographs. It goes with the weights.
 """
 
 # The facts' limits, in degrees and ratios; the angles are those by which mini's own words are defined.
