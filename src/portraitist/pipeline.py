@@ -170,6 +170,10 @@ def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepar
         recipe=request.recipe,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         photos=len(checked.accepted),
+        captioner=prepared.captioner,
+        tag_rules=request.tag_rules,
+        keep_tags=request.keep_tags,
+        remove_tags=request.remove_tags,
     )
     folder = store.create(record)
     store.keep_photos(folder, [photo.path for photo in checked.accepted])

@@ -37,8 +37,9 @@ class TrainRequest(_Strict):
     """Everything that fixes a likeness, but for the photos' own bytes.
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
-    where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos: tagger,
-    facts, none, or auto (see `captions.describe`).
+    where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos (see
+    `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are the
+    user's own and beat the rules.
     """
 
     sitter: str
@@ -52,6 +53,9 @@ class TrainRequest(_Strict):
     face: tuple[float, float] | None = None
     keep_all: bool = False
     captioner: str = "auto"
+    tag_rules: str = "ours"
+    keep_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

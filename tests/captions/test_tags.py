@@ -67,6 +67,6 @@ def test_common_counts_a_tag_once_a_photo() -> None:
 
 def test_a_broken_rules_file_names_the_key(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "tags.toml"
-    path.write_text("[keep]\nequals = ['x']\n[remove]\n[constant]\n[count]\n")
+    path.write_text("name = 'x'\n[keep]\nequals = ['x']\n[remove]\n[constant]\n[count]\n")
     with pytest.raises(BadFile, match="keep"):
         read_toml(path, t.TagRules)
