@@ -81,7 +81,10 @@ def _answer(handler: BaseHTTPRequestHandler, hub: FakeHub, *, body: bool) -> Non
 def _info(hub: FakeHub, name: str) -> dict[str, object]:
     files = []
     for path in sorted(p for p in (hub.root / name).rglob("*") if p.is_file()):
-        row: dict[str, object] = {"rfilename": path.relative_to(hub.root / name).as_posix(), "size": path.stat().st_size}
+        row: dict[str, object] = {
+            "rfilename": path.relative_to(hub.root / name).as_posix(),
+            "size": path.stat().st_size,
+        }
         if path.suffix in (".safetensors", ".onnx"):  # the large ones, as with Git LFS
             pin = hub.lies.get(path.name) or hashlib.sha256(path.read_bytes()).hexdigest()
             row["lfs"] = {"sha256": pin, "size": path.stat().st_size, "pointerSize": 130}

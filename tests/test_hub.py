@@ -1,4 +1,4 @@
-"""Models from a hub: fetched once, held to their sums, recorded with revision and licence. The hub is on this machine."""
+"""Models from a hub: fetched once, held to their sums, recorded with revision and licence. The hub is a folder here."""
 
 import json
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-WORDS = "a the photo of woman man smiling in park red hat with hair and on street light standing what does image describe"
+WORDS = "a the photo of woman man smiling in park red hat with hair and on street light standing what does describe"
 WD_TAGS = (
     ("general", 9), ("explicit", 9), ("1girl", 0), ("solo", 0), ("black_hair", 0), ("smile", 0), ("hat", 0), ("^_^", 0),
     ("upper_body", 0), ("hatsune_miku", 4),
@@ -37,14 +37,16 @@ def _blip(folder: Path) -> None:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"]
     vocabulary = {word: i for i, word in enumerate([*special, *dict.fromkeys(WORDS.split())])}
-    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    tokenizer = BertTokenizer(vocab=vocabulary)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[DEC]", "[ENC]"]})
+    tokenizer.save_pretrained(folder)
     text = {
         "vocab_size": len(vocabulary), "hidden_size": 16, "encoder_hidden_size": 16, "intermediate_size": 32,
         "projection_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 64,
         "bos_token_id": 5, "pad_token_id": 0, "eos_token_id": 3, "sep_token_id": 3,
     }  # fmt: skip
     config = BlipConfig(text_config=text, vision_config=_vision(16), projection_dim=16)
-    _save(BlipForConditionalGeneration(config), folder)
+    _save(BlipForConditionalGeneration(config), folder, std=0.6)
     _preprocessor(folder, 32)
 
 
@@ -66,7 +68,7 @@ def _blip2(folder: Path) -> None:
         vision_config=_vision(16), qformer_config=qformer, text_config=text, num_query_tokens=4,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
-    _save(Blip2ForConditionalGeneration(config), folder)
+    _save(Blip2ForConditionalGeneration(config), folder, std=0.6)
     _preprocessor(folder, 32)
 
 
@@ -86,7 +88,7 @@ def _florence2(folder: Path) -> None:
     }  # fmt: skip
     image_token = tokenizer.convert_tokens_to_ids("<image>")
     config = Florence2Config(vision_config=vision, text_config=text, image_token_id=image_token)
-    _save(Florence2ForConditionalGeneration(config), folder)
+    _save(Florence2ForConditionalGeneration(config), folder, std=0.6)
     _preprocessor(folder, 64, image_seq_length=5)
 
 
@@ -103,7 +105,7 @@ def _wd14_safetensors(folder: Path) -> None:
         image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4,
         id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)},
     )  # fmt: skip
-    _save(Swinv2ForImageClassification(config), folder, loud="classifier")
+    _save(Swinv2ForImageClassification(config), folder, loud="classifier", std=8.0)
     _preprocessor(folder, 32, mean=[0.5] * 3, std=[0.5] * 3)
 
 
@@ -163,13 +165,13 @@ def _vision(width: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _save(network: Any, folder: Path, *, loud: str = "") -> None:
-    """Save the network; the weights of the layer `loud` are large, so that answers are far from even."""
+def _save(network: Any, folder: Path, *, loud: str = "", std: float) -> None:
+    """Save the network with large random matrices in `loud` (everywhere, if empty), so that every input counts."""
     import torch
 
     for name, weight in network.named_parameters():
-        if loud and name.startswith(loud):
-            torch.nn.init.normal_(weight, std=8.0)
+        if name.startswith(loud) and weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=std)
     network.save_pretrained(folder)
 
 

@@ -64,6 +64,9 @@ def train(
     class_word: str = "person",
     seed: int = 42,
     captioner: str = "auto",
+    tag_rules: str = "ours",
+    keep_tags: Sequence[str] = (),
+    remove_tags: Sequence[str] = (),
     portraits: int = 1,
     resume: bool = False,
     out: Path | str | None = None,
@@ -82,7 +85,8 @@ def train(
     with as_files(photos) as files:
         request = TrainRequest(
             check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
-            seed=seed, captioner=captioner,
+            seed=seed, captioner=captioner, tag_rules=tag_rules, keep_tags=tuple(keep_tags),
+            remove_tags=tuple(remove_tags),
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)

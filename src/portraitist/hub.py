@@ -1,9 +1,10 @@
 """Models out of a hub's repository (`hf:owner/name`): fetched file by file, checked by sha256, recorded, never run.
 
-What is fetched once is never asked for again. A file is checked against its pin; where there is none, against the sha256
-that the hub itself states, and the revision and sums that came are written down beside the files (`source.json`), so that
-a later fetch of the same model is held to them. Huggingface's own client does the loading and resumes what was broken
-off; `HF_ENDPOINT` names another hub, `HF_TOKEN` opens closed repositories. Knows no network of these models.
+What is fetched once is never asked for again. A file is checked against its pin; where there is none, against the
+sha256 that the hub itself states, and the revision and sums that came are written down beside the files
+(`source.json`), so that a later fetch of the same model is held to them. Huggingface's own client does the loading and
+resumes what was broken off; `HF_ENDPOINT` names another hub, `HF_TOKEN` opens closed repositories. Knows no network of
+these models.
 """
 
 from __future__ import annotations
@@ -156,9 +157,7 @@ def _download(folder: Path, model: HubModel, name: str, revision: str) -> None:
     disable_progress_bars()
     _asked(
         model,
-        lambda: hf_hub_download(
-            model.repository, name, revision=revision, local_dir=folder, endpoint=_endpoint()
-        ),
+        lambda: hf_hub_download(model.repository, name, revision=revision, local_dir=folder, endpoint=_endpoint()),
     )
 
 

@@ -25,7 +25,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import read_picture, read_request
 from portraitist.lora.metadata import write_sidecar
 from portraitist.photos import PhotoCheck, face_crop, opened
-from portraitist.preparing import Prepared, check, file_names, prepare
+from portraitist.preparing import Prepared, check, file_names, load_captioner, plan_words, prepare
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
     BaseReport,
@@ -98,6 +98,7 @@ def _learn(
     """`train_sitter`, once no photo is in an archive."""
     watch = Stopwatch()
     base, recipe = _plan(request, settings)
+    words = plan_words(request, settings, on_step)
     store = SitterStore(settings.home)
     folder = store.folder(request.sitter)
     if out is not None:
@@ -108,7 +109,7 @@ def _learn(
         model = load_base(base, settings)
         tagger = load_tagger(base)
     with watch.stage("captions"):
-        prepared = prepare(request, checked, base, recipe, tagger)
+        prepared = prepare(request, checked, base, recipe, tagger, words, load_captioner(words, settings))
         folder = _keep(request, store, checked, prepared)
     with watch.stage("train"):
         result = train(_job(request, recipe, prepared, folder, resume), model, on_step)

@@ -151,7 +151,7 @@ def names_on(shelf: str, extra: Sequence[Path] = ()) -> tuple[str, ...]:
 
 
 def find_on(shelf: str, kind: type[T], name: str, extra: Sequence[Path] = (), *, called: str) -> T:
-    """`<shelf>/<name>.toml` as a `kind`; a path to a TOML file is taken too. `called` is what the shelf holds, in words.
+    """`<shelf>/<name>.toml` as a `kind`; a path to a TOML file is taken too. `called` says what the shelf holds.
 
     Raises UnknownName or BadFile.
     """

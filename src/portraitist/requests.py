@@ -38,8 +38,8 @@ class TrainRequest(_Strict):
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
     where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos (see
-    `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are the
-    user's own and beat the rules.
+    `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are
+    the user's own and beat the rules.
     """
 
     sitter: str

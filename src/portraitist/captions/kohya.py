@@ -1,7 +1,7 @@
-"""Training sets in the layout of kohya's scripts: folders `20_ohwx woman`, a `.txt` with the caption beside each picture.
+"""Training sets in the layout of kohya's scripts: folders `20_ohwx woman`, a `.txt` with the caption beside a picture.
 
-The number is how often an epoch visits each picture; the words behind it are the caption of pictures that have no file of
-their own (https://github.com/kohya-ss/sd-scripts, docs/train_README). Knows no metadata.jsonl and decodes no picture.
+The number is how often an epoch visits each picture; the words behind it are the caption of pictures that have no
+file of their own (https://github.com/kohya-ss/sd-scripts). Knows no metadata.jsonl and decodes no picture.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def folder_name(words: str, repeats: int) -> str:
     if repeats < 1:
         raise BadRequest(f"{repeats} repeats are too few; kohya's scripts want 1 or more.")
     if not words.strip() or set(words) & set('/\\:*?"<>|'):
-        raise BadRequest(f"{words!r} cannot stand in a folder's name.", hint="Use a trigger word of letters and digits.")
+        raise BadRequest(
+            f"{words!r} cannot stand in a folder's name.", hint="Use a trigger word of letters and digits."
+        )
     return f"{repeats}_{words.strip()}"
 
 

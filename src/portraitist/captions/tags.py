@@ -1,8 +1,8 @@
 """The rules of tags: which stay in a training caption, and how trigger, class word and tags become one line.
 
 Knows Danbooru's spelling (`long_hair`) and the rule sets of the library. Knows neither pictures nor taggers.
-The rule itself (strip what is identity, so that the trigger absorbs it) is FaceChain's; `facechain` is its list word for
-word, the other lists and the code are ours.
+The rule itself (strip what is identity, so that the trigger absorbs it) is FaceChain's; `facechain` is its list word
+for word, the other lists and the code are ours.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
+from portraitist.captions.describe import Description
 from portraitist.errors import BadRequest
 from portraitist.recipes import find_on, names_on
 
@@ -175,9 +176,14 @@ def count_tag(class_word: str, rules: TagRules) -> str:
     return rules.count.get(class_word, "")
 
 
-def caption(tags: Iterable[str], trigger: str, class_word: str, rules: TagRules, constant: Collection[str] = ()) -> str:
-    """One training caption: `ohwx woman, 1girl, solo, smile, red shirt`. Identity is gone, underscores are spaces."""
-    kept, _ = split(tags, rules, constant)
+def caption(told: Description, trigger: str, class_word: str, rules: TagRules, constant: Collection[str] = ()) -> str:
+    """One training caption: `ohwx woman, 1girl, solo, smile, red shirt`. Identity is gone, underscores are spaces.
+
+    A sentence is not pruned: it stands behind trigger and class word as it is.
+    """
+    if told.sentence:
+        return f"{subject(trigger, class_word)}, {told.sentence}"
+    kept, _ = split(told.tags, rules, constant)
     return ", ".join([subject(trigger, class_word), *(tag.replace("_", " ") for tag in kept)])
 
 

@@ -20,6 +20,12 @@ Photos = Annotated[
     typer.Argument(help="Photos of one person: files, folders, archives (zip, tar).", show_default=False),
 ]
 Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
+Captioner = Annotated[
+    str, typer.Option("--captioner", help="Who describes the photos; see portraitist captions models.")
+]
+TagRules = Annotated[str, typer.Option("--tag-rules", help="Which tags stay in captions: ours, lesson, facechain.")]
+KeepTags = Annotated[list[str] | None, typer.Option("--keep-tag", help="Always keep this tag (* for any letters).")]
+RemoveTags = Annotated[list[str] | None, typer.Option("--remove-tag", help="Never say this tag in a caption.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for portraits, page and likeness, or a .safetensors file.")
@@ -41,9 +47,10 @@ def train(
     kind: Kind = "person",
     face: Face = None,
     keep_all: KeepAll = False,
-    captioner: Annotated[
-        str, typer.Option("--captioner", help="Who describes the photos: auto, tagger, facts or none.")
-    ] = "auto",
+    captioner: Captioner = "auto",
+    tag_rules: TagRules = "ours",
+    keep_tags: KeepTags = None,
+    remove_tags: RemoveTags = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
     portraits: Annotated[
         int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
@@ -62,7 +69,7 @@ def train(
         raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
     request = TrainRequest(
         sitter=_name(sitter),
-        photos=tuple(str(path) for path in photos or _kept(sitter, resume, settings.home)),
+        photos=tuple(str(path) for path in photos or _kept(sitter, resume or captioner == "written", settings.home)),
         base=base,
         recipe=recipe,
         trigger=_trigger(trigger),
@@ -71,6 +78,9 @@ def train(
         face=point,
         keep_all=keep_all,
         captioner=captioner,
+        tag_rules=tag_rules,
+        keep_tags=tuple(keep_tags or ()),
+        remove_tags=tuple(remove_tags or ()),
     )
     run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
 
