@@ -100,7 +100,8 @@ def _wd14(folder: Path) -> None:
 def _wd14_safetensors(folder: Path) -> None:
     from transformers import Swinv2Config, Swinv2ForImageClassification
 
-    names = [f"rating:{name}" if kind == 9 else name for name, kind in WD_TAGS]
+    kinds = {9: "rating:", 4: "character:", 0: ""}
+    names = [kinds[kind] + name for name, kind in WD_TAGS]
     config = Swinv2Config(
         image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4,
         id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)},

@@ -44,8 +44,8 @@ def test_every_tag_of_mini_is_sorted_as_the_renderer_means_it() -> None:
 
 
 def test_caption_has_trigger_and_class_in_front() -> None:
-    assert t.caption(Description(("1girl", "solo", "black_hair", "Red shirt", "smile")), "ohwx", "woman", RULES) == (
-        "ohwx woman, 1girl, solo, red shirt, smile"
+    assert t.caption(Description(("1girl", "solo", "black_hair", "Red shirt", "^_^")), "ohwx", "woman", RULES) == (
+        "ohwx woman, 1girl, solo, red shirt, ^_^"
     )
 
 

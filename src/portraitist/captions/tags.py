@@ -184,7 +184,12 @@ def caption(told: Description, trigger: str, class_word: str, rules: TagRules, c
     if told.sentence:
         return f"{subject(trigger, class_word)}, {told.sentence}"
     kept, _ = split(told.tags, rules, constant)
-    return ", ".join([subject(trigger, class_word), *(tag.replace("_", " ") for tag in kept)])
+    return ", ".join([subject(trigger, class_word), *(spoken(tag) for tag in kept)])
+
+
+def spoken(tag: str) -> str:
+    """`long_hair` → `long hair`; faces made of signs (`^_^`, `o_o`) stay as they are."""
+    return tag if len(tag) <= 3 else tag.replace("_", " ")
 
 
 def words_prompt(identity: Sequence[str], circumstance: Sequence[str], class_word: str, rules: TagRules) -> str:

@@ -72,7 +72,7 @@ def train(
         photos=tuple(str(path) for path in photos or _kept(sitter, resume or captioner == "written", settings.home)),
         base=base,
         recipe=recipe,
-        trigger=_trigger(trigger),
+        trigger=one_word(trigger),
         class_word=_class(class_word),
         seed=seed,
         face=point,
@@ -139,7 +139,8 @@ def _name(sitter: str) -> str:
     return check_name(sitter)
 
 
-def _trigger(word: str) -> str:
+def one_word(word: str) -> str:
+    """The trigger word, checked. Raises BadRequest."""
     clean = word.strip()
     if not clean or len(clean.split()) != 1 or "," in clean or len(clean) > 32:
         raise BadRequest(f"--trigger {word!r} is not one word.", hint="Use a short rare word, such as ohwx.")
