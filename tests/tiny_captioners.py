@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ def make(architecture: str, folder: Path) -> Path:
     """Write the tiny captioner of `architecture` into `folder`; the same weights each time."""
     folder.mkdir(parents=True, exist_ok=True)
     makers = {
-        "blip": _blip, "blip2": _blip2, "florence2": _florence2, "wd14": _wd14, "wd14-safetensors": _wd14_safetensors,
-        "deepdanbooru": _deepdanbooru,
+        "blip": _blip, "blip2": _blip2, "blip2-opt": partial(_blip2, opt=True), "florence2": _florence2, "wd14": _wd14,
+        "wd14-safetensors": _wd14_safetensors, "deepdanbooru": _deepdanbooru,
     }  # fmt: skip
     import torch
 
@@ -50,7 +51,8 @@ def _blip(folder: Path) -> None:
     _preprocessor(folder, 32)
 
 
-def _blip2(folder: Path) -> None:
+def _blip2(folder: Path, *, opt: bool = False) -> None:
+    """With a language model like Flan-T5's, or like OPT's."""
     from transformers import Blip2Config, Blip2ForConditionalGeneration
 
     tokenizer = _bart_tokenizer()
@@ -59,13 +61,17 @@ def _blip2(folder: Path) -> None:
         "hidden_size": 16, "encoder_hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
         "intermediate_size": 32, "vocab_size": 32,
     }  # fmt: skip
+    t5 = {
+        "model_type": "t5", "vocab_size": len(tokenizer), "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1,
+        "num_heads": 2, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 1,
+    }  # fmt: skip
     text = {
         "model_type": "opt", "vocab_size": len(tokenizer), "hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 32,
         "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128, "pad_token_id": 1,
         "bos_token_id": 0, "eos_token_id": 2,
     }  # fmt: skip
     config = Blip2Config(
-        vision_config=_vision(16), qformer_config=qformer, text_config=text, num_query_tokens=4,
+        vision_config=_vision(16), qformer_config=qformer, text_config=text if opt else t5, num_query_tokens=4,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
     _save(Blip2ForConditionalGeneration(config), folder, std=0.6)

@@ -16,7 +16,7 @@ from portraitist.captions.facts import FactsCaptioner
 from portraitist.captions.sentences import clean
 from portraitist.captions.tagger import Tagger
 from portraitist.devices import choose_device
-from portraitist.errors import BadRequest, FetchFailed, MissingModel, UnfitModel
+from portraitist.errors import BadRequest, FetchFailed, MissingModel, OutOfMemory, UnfitModel
 from portraitist.faces import Face, Faces
 from tests.contract.captioner import CaptionerContract, picture, plain
 from tests.fake_hub import FakeHub, open_for, serve
@@ -160,6 +160,20 @@ def test_a_users_own_captioner_is_a_file(tmp_path: Path) -> None:
     assert named.load_model(model, folder, choose_device("cpu")).describe(picture(), picture(), None).sentence
     with pytest.raises(BadRequest, match="poet"):
         named.find_model("poet")
+
+
+def test_blip2_stands_on_a_language_model_without_an_encoder_too(tmp_path: Path) -> None:
+    place = make("blip2-opt", tmp_path / "weights")
+    model = named.CaptionerModel("x", "blip2", f"file:{place}", prompt="a photo of", max_tokens=6)
+    told = named.load_model(model, place, choose_device("cpu")).describe(picture(), picture(), None)
+    assert told.sentence and not told.sentence.startswith("a photo of")
+
+
+def test_weights_larger_than_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = make("blip", tmp_path / "weights")
+    monkeypatch.setattr("os.sysconf", lambda name: 100)
+    with pytest.raises(OutOfMemory, match="this machine has"):
+        named.load_model(named.CaptionerModel("x", "blip", f"file:{place}"), place, choose_device("cpu"))
 
 
 @pytest.mark.parametrize("gone", ["config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"])

@@ -5,8 +5,10 @@ Sentences are never pruned: a rule that takes a word out of a sentence breaks it
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +17,7 @@ from typing import Any
 from portraitist.captions.describe import Description
 from portraitist.captions.eyes import Eyes, read_eyes
 from portraitist.devices import Device
-from portraitist.errors import MissingModel, UnfitModel
+from portraitist.errors import MissingModel, OutOfMemory, UnfitModel
 from portraitist.faces import Face
 from portraitist.types import Picture
 
@@ -49,7 +51,7 @@ class SentenceCaptioner:
         pixels = torch.from_numpy(self.eyes.see(crop)).to(network.device, network.dtype)
         prompt = self.ask()
         inputs = {} if prompt is None else {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
-        with torch.no_grad():
+        with torch.no_grad(), _memory_for(self.name):
             told = network.generate(
                 pixel_values=pixels, max_new_tokens=self.max_tokens, num_beams=3, do_sample=False,
                 no_repeat_ngram_size=3, **inputs,
@@ -67,7 +69,7 @@ def load(
     """Load the captioner in `folder`: config.json, tokenizer, `preprocessor_config.json`, safetensors.
 
     40 tokens are enough for a sentence; with trigger and class word it still goes into one chunk of CLIP (75). Raises
-    MissingModel or UnfitModel.
+    MissingModel, UnfitModel or OutOfMemory.
     """
     import torch
     import transformers
@@ -80,18 +82,44 @@ def load(
     eyes = read_eyes(folder)
     transformers.utils.logging.disable_progress_bar()
     dtype = torch.float32 if device.type == "cpu" else device.dtype
+    _check_memory(name, folder, device)
     try:
         kind = getattr(transformers, CLASSES[architecture])
-        network = kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, dtype=dtype)
+        with _memory_for(name):
+            network = kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnfitModel(
             f"The captioner {folder} cannot be loaded: {reason}", hint="Only safetensors are loaded. Fetch it again."
         ) from error
-    network.requires_grad_(False).eval().to(device.device)
+    with _memory_for(name):
+        network.requires_grad_(False).eval().to(device.device)
     ask = {"blip": _ask_blip, "blip2": _ask_blip2, "florence2": _ask_florence}[architecture]
     return SentenceCaptioner(name, network, tokenizer, eyes, lambda: ask(network, tokenizer, eyes, prompt), max_tokens)
+
+
+def _check_memory(name: str, folder: Path, device: Device) -> None:
+    """Refuse weights that are larger than the machine's memory, before the system ends the process for it."""
+    need = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    known = hasattr(os, "sysconf") and {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(os.sysconf_names)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else need
+    if device.type == "cpu" and need > there:
+        raise OutOfMemory(
+            f"The captioner {name!r} takes {need / 1e9:.0f} GB of memory; this machine has {there / 1e9:.0f} GB.",
+            hint="Use a smaller one, such as --captioner florence2.",
+        )
+
+
+@contextmanager
+def _memory_for(name: str) -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        hint = "Use a smaller one, such as --captioner florence2, or set PORTRAITIST_DEVICE=cpu."
+        raise OutOfMemory(f"There is not enough memory for the captioner {name!r}.", hint=hint) from error
 
 
 def clean(text: str) -> str:
