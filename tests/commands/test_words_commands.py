@@ -164,7 +164,7 @@ def test_a_training_takes_captioner_rules_and_what_was_edited(
     told = ("--sitter", "eva", "--class", "woman", "--base", "tiny", "--portraits", 0, "--json")
     capsys.readouterr()
     rules = ("--tag-rules", "lesson", "--keep-tag", "black_*", "--remove-tag", "smile")
-    assert call("train", *sitter, *told, "--captioner", "own", *rules) == 0
+    assert call("train", *sitter, *told, "--captioner", "own", *rules, "--only-captions") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["versions"]["captioner"] == "own"
     for text in report["captions"].values():
@@ -175,10 +175,12 @@ def test_a_training_takes_captioner_rules_and_what_was_edited(
     assert explained["hat"]["because"].startswith("lesson") and explained["smile"]["because"].startswith("always")
 
     first = next(iter(report["captions"]))
+    assert report["training"] is None and not (home / "sitters" / "eva" / "eva.safetensors").exists()
     assert call("captions", "edit", "eva", first, "--text", "in the rain") == 0
     capsys.readouterr()
     assert call("train", *told, "--captioner", "written") == 0
     again = json.loads(capsys.readouterr().out)["captions"]
+    assert (home / "sitters" / "eva" / "eva.safetensors").is_file()
     assert sorted(again.values()) == sorted({**report["captions"], first: "ohwx woman, in the rain"}.values())
 
 

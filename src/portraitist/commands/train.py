@@ -26,6 +26,7 @@ Captioner = Annotated[
 TagRules = Annotated[str, typer.Option("--tag-rules", help="Which tags stay in captions: ours, lesson, facechain.")]
 KeepTags = Annotated[list[str] | None, typer.Option("--keep-tag", help="Always keep this tag (* for any letters).")]
 RemoveTags = Annotated[list[str] | None, typer.Option("--remove-tag", help="Never say this tag in a caption.")]
+OnlyCaptions = Annotated[bool, typer.Option("--only-captions", help="Stop before the training, to see and edit them.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for portraits, page and likeness, or a .safetensors file.")
@@ -55,6 +56,7 @@ def train(
     portraits: Annotated[
         int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
     ] = 1,
+    only_captions: OnlyCaptions = False,
     resume: Resume = False,
     out: Out = None,
     as_json: common.Json = False,
@@ -64,9 +66,6 @@ def train(
 
     need_person(kind)
     settings = common.settings_of(context)
-    point = parse_point(face)
-    if point is not None and max(point) > 1:
-        raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
     request = TrainRequest(
         sitter=_name(sitter),
         photos=tuple(str(path) for path in photos or _kept(sitter, resume or captioner == "written", settings.home)),
@@ -75,14 +74,17 @@ def train(
         trigger=one_word(trigger),
         class_word=_class(class_word),
         seed=seed,
-        face=point,
+        face=_shares(face),
         keep_all=keep_all,
         captioner=captioner,
         tag_rules=tag_rules,
         keep_tags=tuple(keep_tags or ()),
         remove_tags=tuple(remove_tags or ()),
     )
-    run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
+    if only_captions:
+        _caption(request, context, as_json)
+    else:
+        run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
 
 
 def run(
@@ -111,6 +113,18 @@ def run(
     common.answer(report, words_of(report, file or place), as_json)
 
 
+def _caption(request: "TrainRequest", context: typer.Context, as_json: bool) -> None:
+    """Write the training set and answer with its captions."""
+    from portraitist.pipeline import train_sitter
+
+    settings = common.settings_of(context)
+    with common.progress() as on_step:
+        report = train_sitter(request, settings, common.load_faces(settings), only_captions=True, on_step=on_step)
+    lines = [f"{photo}\n     {text}" for photo, text in report.captions.items()]
+    lines.append(f"Change them: portraitist captions edit '{report.sitter}'; train with them: --captioner written")
+    common.answer(report, "\n".join(lines), as_json)
+
+
 def words_of(report: "Report", place: Path) -> str:
     """The report for people."""
     found = report.likeness
@@ -121,6 +135,13 @@ def words_of(report: "Report", place: Path) -> str:
         lines.append(f"Likeness not measured. {found.reason or ''}".strip())
     lines.append(f"See {place / 'index.html'}" if place.suffix != ".safetensors" else f"Likeness: {place}")
     return "\n".join(lines)
+
+
+def _shares(face: str | None) -> tuple[float, float] | None:
+    point = parse_point(face)
+    if point is not None and max(point) > 1:
+        raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
+    return point
 
 
 def _kept(sitter: str, resume: bool, home: Path) -> tuple[Path, ...]:
