@@ -39,6 +39,7 @@ def test_a_model_is_fetched_once_and_written_down(there: FakeHub, tmp_path: Path
     asked = len(there.asked)
     assert hub.fetch(folder, MODEL, offline=True) == folder
     assert len(there.asked) == asked
+    assert hub.have(folder, replace(MODEL, revision=COMMIT)) and not hub.have(folder, replace(MODEL, revision="f" * 40))
 
 
 def test_other_bytes_than_the_pin_or_the_hubs_own_sum_are_refused(there: FakeHub, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -28,6 +29,8 @@ from portraitist.weights import sha256_of
 T = TypeVar("T")
 
 RECORD = "source.json"
+
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def have(folder: Path, model: HubModel) -> bool:
     return (
         record is not None
         and record.repository == model.repository
+        and (record.revision == model.revision or not COMMIT.fullmatch(model.revision))
         and all(record.sha256.get(name) == pin for name, pin in model.sha256.items())
         and all((folder / name).is_file() for name in record.sha256)
     )

@@ -193,7 +193,7 @@ def test_a_folder_in_kohyas_layout_trains_with_its_own_words(
     for photo in sitter:
         (place / photo.name).write_bytes(photo.read_bytes())
     (place / f"{sitter[0].stem}.txt").write_text("ohwx woman at sea")
-    arguments = ("--sitter", "kim", "--class", "woman", "--base", "tiny", "--portraits", 0, "--captioner", "written")
+    arguments = ("--sitter", "kim", "--class", "woman", "--base", "tiny", "--only-captions", "--captioner", "written")
     capsys.readouterr()
     assert call("train", place, *arguments, "--json") == 0
     captions_ = json.loads(capsys.readouterr().out)["captions"]
