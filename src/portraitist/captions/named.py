@@ -30,10 +30,10 @@ SHELF = "captioners"
 EMBEDDED = ("auto", "tagger", "facts", "facts-words", "none", "written")
 """The captioners that fetch nothing."""
 
-DOUBT_LIMIT = 0.088
+DOUBT_LIMIT = 0.06
 """Share of a tagger's tags that may be undecided, on the mean over the photos, before `auto` turns to the facts.
 
-mini-1's tagger: 0.03 to 0.07 on sets of renders, 0.11 to 0.13 on sets of photographs. It goes with the weights.
+mini-2's tagger: 0.01 to 0.03 on sets of renders, 0.10 to 0.13 on sets of photographs. It goes with the weights.
 """
 
 _TEXT_MODEL = ("config.json", "model*.safetensors", "model.safetensors.index.json?", "preprocessor_config.json?",
