@@ -304,7 +304,7 @@ def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]
     called = file_names((*prepared.training, *prepared.held_out))
     for photo in prepared.held_out:
         if photo.face is not None:
-            crop = face_crop(read_picture(photo.path), photo.face, Size(256, 256)).picture
+            crop = face_crop(photo.upright(read_picture(photo.path)), photo.face, Size(256, 256)).picture
             shown.append((called[photo.path], crop, True))
     return tuple(shown)
 

@@ -115,7 +115,7 @@ def prepare(
     words = words or Words(tags.load_rules())
     training, held_out = hold_out(checked.accepted, request.seed)
     size = Size(*base.size)
-    pictures = [read_picture(photo.path) for photo in training]
+    pictures = [photo.upright(read_picture(photo.path)) for photo in training]
     cut = [
         _crops(photo, picture, size, recipe.crops_per_photo, derive_seed(request.seed, "crops", number))
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))

@@ -107,12 +107,17 @@ class FaceReport(_Strict):
 
 @dataclass(frozen=True)
 class PhotoVerdict(_Strict):
-    """One photo, accepted or rejected with reasons."""
+    """One photo, accepted or rejected with reasons.
+
+    `turned`: degrees clockwise (0, 90, 180, 270) by which the photo was turned, beyond its EXIF, because its faces
+    stood so; boxes are in the pixels of the upright photo.
+    """
 
     file: str
     verdict: Verdict
     reasons: tuple[Reason, ...] = ()
     face: FaceReport | None = None
+    turned: int = 0
 
 
 @dataclass(frozen=True)

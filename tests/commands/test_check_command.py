@@ -76,7 +76,7 @@ def test_bad_input_is_one_sentence(
 def test_out_holds_the_report_and_the_crops(faces: Faces, sitter: list[Path], tmp_path: Path, capsys: Capture) -> None:
     assert call("check", *sitter[:3], "--out", tmp_path / "out") == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["01-a-1.jpg", "02-a-2.jpg", "03-a-3.jpg", "check.json"]
+    assert names == ["01-a-1.jpg", "02-a-3.jpg", "03-a-4.jpg", "check.jpg", "check.json"]
     assert len(json.loads((tmp_path / "out" / "check.json").read_text())["photos"]) == 3
 
 
@@ -107,7 +107,7 @@ def test_doctor_looks_at_the_parts(faces: Faces, capsys: Capture) -> None:
 
 
 def test_the_function_takes_paths_and_pictures(faces: Faces, sitter: list[Path], tmp_path: Path) -> None:
-    report = api.check([sitter[0], str(sitter[1]), to_pil(person("a-3"))])
+    report = api.check([sitter[0], str(sitter[1]), to_pil(person("a-4"))])
     assert [photo.verdict for photo in report.photos] == ["accepted"] * 3
     import portraitist
 

@@ -1,16 +1,21 @@
 """Verdicts: each bad photo gets its code, a number and a sentence; good ones pass."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from portraitist.errors import NoPhotos
 from portraitist.faces import Faces
 from portraitist.images import fit, save_jpeg, save_png, to_pil
 from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, find_photos
-from tests.people import person
+from tests.people import PEOPLE, person
+
+
+def person_at(name: str, side: int) -> np.ndarray:
+    return np.array(to_pil(person(name)).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def codes(photo: CheckedPhoto) -> list[str]:
@@ -124,6 +129,92 @@ def test_exif_orientation_is_applied_before_looking(faces: Faces, tmp_path: Path
     to_pil(np.rot90(person("a-1"), 2)).save(tmp_path / "turned.jpg", exif=exif, quality=95)
     photo = only(check_photos([tmp_path / "turned.jpg"], faces))
     assert photo.accepted and photo.face is not None and abs(photo.face.roll) < 15
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_photo_without_exif_is_turned_upright_by_its_face(faces: Faces, tmp_path: Path, turns: int) -> None:
+    lying = np.ascontiguousarray(np.rot90(person("a-4"), -turns))
+    photo = only(check_photos([save_png(tmp_path / "lying.png", lying, made=False)], faces))
+    assert photo.turns == turns and photo.verdict.turned == 360 - 90 * turns
+    assert photo.face is not None and abs(photo.face.roll) < 5
+    np.testing.assert_array_equal(photo.upright(lying), person("a-4"))
+
+
+def test_in_company_the_sitter_is_the_one_that_the_other_photos_show(
+    faces: Faces, sitter: list[Path], tmp_path: Path
+) -> None:
+    both = np.concatenate([person_at("b-2", 512), person_at("a-5", 512)], axis=1)
+    pair = save_png(tmp_path / "pair.png", both, made=False)
+    assert codes(only(check_photos([pair], faces))) == ["several_faces"]
+    check = check_photos([*sitter[:3], pair], faces)
+    photo = check.photos[-1]
+    assert photo.accepted and photo.face is not None and photo.face.box.x > 512
+    assert "company" in [warning.code for warning in check.warnings]
+
+
+def test_copies_of_a_strangers_photo_do_not_outvote_the_sitter(
+    faces: Faces, sitter: list[Path], stranger: list[Path], tmp_path: Path
+) -> None:
+    copies = [save_jpeg(tmp_path / f"copy-{i}.jpg", person_at("b-1", 256 + 16 * i), made=False) for i in range(5)]
+    check = check_photos([*copies, *sitter], faces)
+    assert all("other_person" in codes(photo) for photo in check.photos[:5])
+    assert all(photo.accepted for photo in check.photos[5:])
+
+
+def test_a_mirrored_copy_is_a_duplicate(faces: Faces, sitter: list[Path], tmp_path: Path) -> None:
+    mirrored = np.ascontiguousarray(person_at("a-4", 200)[:, ::-1])
+    photo = check_photos([*sitter, save_jpeg(tmp_path / "m.jpg", mirrored, made=False)], faces).photos[-1]
+    assert codes(photo) == ["duplicate"] and "mirrored" in photo.reasons[0].message
+
+
+def test_closed_eyes_are_found_by_what_is_usual_for_the_sitter(faces: Faces, sitter: list[Path]) -> None:
+    closed = PEOPLE / "closed-a.jpg"
+    photo = check_photos([*sitter, closed], faces).photos[-1]
+    assert codes(photo) == ["closed_eyes"] and float(photo.reasons[0].value or 1) < float(photo.reasons[0].limit or 0)
+    alone = check_photos([closed], faces)
+    assert only(alone).accepted and "closed_eyes" in [warning.code for warning in alone.warnings]
+
+
+@pytest.mark.parametrize(
+    ("code", "spoil"),
+    [
+        ("dark", lambda x, noise: x * 0.08),
+        ("over_exposed", lambda x, noise: x * 3.5),
+        ("noisy", lambda x, noise: x + 30 * noise),
+    ],
+)
+def test_bad_light_is_told(
+    faces: Faces, tmp_path: Path, code: str, spoil: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> None:
+    picture = person_at("a-4", 512).astype(np.float64)
+    noise = np.random.default_rng(3).normal(size=picture.shape)
+    bad = spoil(picture, noise).clip(0, 255).astype(np.uint8)
+    found = only(check_photos([save_png(tmp_path / "bad.png", bad, made=False)], faces))
+    assert code in codes(found)
+    reason = next(reason for reason in found.reasons if reason.code == code)
+    assert reason.value is not None and reason.limit is not None and reason.value != reason.limit
+
+
+def test_eyes_behind_dark_glasses_are_told(faces: Faces, tmp_path: Path) -> None:
+    image = to_pil(person_at("a-4", 512))
+    eyes = faces.detect(np.asarray(image))[0].eyes
+    reach = 0.42 * float(np.linalg.norm(eyes[1] - eyes[0]))
+    for x, y in eyes:
+        ImageDraw.Draw(image).ellipse((x - reach, y - reach * 0.8, x + reach, y + reach * 0.8), fill=(14, 14, 16))
+    path = tmp_path / "dark.png"
+    image.save(path)
+    assert "occluded" in codes(only(check_photos([path], faces)))
+
+
+def test_what_all_photos_share_is_told(faces: Faces, sitter: list[Path], tmp_path: Path) -> None:
+    whole, (first, *_) = check_photos(sitter, faces), sitter
+    assert not {"one_light", "one_outfit"} & {warning.code for warning in whole.warnings}
+    alike = [first]
+    for number, shift in enumerate((10, 22), 1):  # moved so that they are no duplicates for the check's limits
+        alike.append(save_jpeg(tmp_path / f"{number}.jpg", np.roll(person("a-1"), shift, axis=1), made=False))
+    limits = Limits(hash_bits=-1, face_hash_bits=-1)
+    found = {warning.code for warning in check_photos(alike, faces, limits=limits).warnings}
+    assert {"one_pose", "one_light"} <= found
 
 
 def test_folders_and_files_each_once(tmp_path: Path) -> None:

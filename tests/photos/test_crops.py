@@ -23,7 +23,7 @@ def test_crops_have_the_wanted_size_and_hold_the_face(faces: Faces) -> None:
 
 
 def test_same_seed_same_crops_and_the_count_does_not_matter(faces: Faces) -> None:
-    picture = person("a-2")
+    picture = person("closed-a")
     face = faces.detect(picture)[0]
     few = random_crops(picture, face, Size(96, 96), count=2, seed=5)
     many = random_crops(picture, face, Size(96, 96), count=5, seed=5)

@@ -10,7 +10,9 @@ from portraitist.errors import BadRequest
 from portraitist.files import make_folder, write_text
 
 if TYPE_CHECKING:
-    from portraitist.photos import PhotoCheck
+    from portraitist.photos import CheckedPhoto, PhotoCheck
+    from portraitist.show.verdicts import Card
+    from portraitist.types import Picture
 
 Photos = Annotated[
     list[Path], typer.Argument(help="Photos, folders or archives (zip, tar) of them.", show_default=False)
@@ -22,7 +24,9 @@ Face = Annotated[
 Kind = Annotated[str, typer.Option("--kind", help="person or pet.")]
 KeepAll = Annotated[bool, typer.Option("--keep-all", help="Accept every photo with a face; reasons become warnings.")]
 Sitter = Annotated[str | None, typer.Option("--sitter", help="Compare with the photos of this sitter too.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for check.json and the crops of accepted photos.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for check.json, check.jpg (the verdicts drawn) and the crops.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -93,26 +97,70 @@ def parse_point(text: str | None) -> tuple[float, float] | None:
 
 
 def words_of(checked: "PhotoCheck") -> str:
-    """The verdicts for people: a line for each photo, then the warnings."""
-    width = max(len(photo.path.name) for photo in checked.photos)
-    lines = [
-        f"{photo.path.name:<{width}}  "
-        + ("accepted" if photo.accepted else "rejected: " + " ".join(reason.message for reason in photo.reasons))
-        for photo in checked.photos
-    ]
+    """The verdicts for people: a table, under each rejected photo what speaks against it, then the warnings."""
+    names = [photo.path.name for photo in checked.photos]
+    width = max(len("photo"), *(len(name) for name in names))
+    lines = [f"{'photo':<{width}}  verdict    face   yaw  pitch  roll  distance"]
+    for name, photo in zip(names, checked.photos, strict=True):
+        lines.append(f"{name:<{width}}  {photo.verdict.verdict}  {_numbers(photo)}".rstrip())
+        lines += [f"{'':<{width}}    {reason.code}: {reason.message}" for reason in photo.reasons]
     lines.append(f"{len(checked.accepted)} of {len(checked.photos)} photos are accepted.")
     lines += [f"Note: {warning.message}" for warning in checked.warnings]
     return "\n".join(lines)
 
 
+def _numbers(photo: "CheckedPhoto") -> str:
+    """Width of the face in pixels, its pose in degrees, its distance to the other accepted photos."""
+    face = photo.face
+    if face is None:
+        return ""
+    far = "" if photo.distance is None else f"{photo.distance:.2f}"
+    turned = f"  turned by {photo.verdict.turned} degrees" if photo.turns else ""
+    return (
+        f"{face.box.width:>5.0f}  {round(face.yaw):>4}  {round(face.pitch):>5}  {round(face.roll):>4}  {far:>8}{turned}"
+    )
+
+
 def _write(checked: "PhotoCheck", out: Path) -> None:
+    """check.json, check.jpg and the crops of accepted photos."""
+    from portraitist.errors import PhotoTooLarge, UnreadablePhoto
     from portraitist.images import read_picture, save_jpeg
     from portraitist.photos import face_crop
     from portraitist.requests import to_json
+    from portraitist.show.verdicts import draw_verdicts
     from portraitist.types import Size
 
-    for number, photo in enumerate(checked.accepted, 1):
-        if photo.face is not None:
-            crop = face_crop(read_picture(photo.path), photo.face, Size(512, 512))
+    cards, number = [], 0
+    for photo in checked.photos:
+        try:
+            picture = None if photo.unread else photo.upright(read_picture(photo.path))
+        except (UnreadablePhoto, PhotoTooLarge):  # gone since it was judged
+            picture = None
+        if photo.accepted and photo.face is not None and picture is not None:
+            number += 1
+            crop = face_crop(picture, photo.face, Size(512, 512))
             save_jpeg(out / f"{number:02d}-{photo.path.stem}.jpg", crop.picture, made=False)
+        cards.append(_card(photo, picture))
+    title = f"{len(checked.accepted)} of {len(checked.photos)} photos are accepted"
+    sheet = draw_verdicts(title, _subtitle(checked), cards, [warning.message for warning in checked.warnings])
+    save_jpeg(out / "check.jpg", sheet, made=False)
     write_text(out / "check.json", to_json(checked.report, indent=2) + "\n")
+
+
+def _card(photo: "CheckedPhoto", picture: "Picture | None") -> "Card":
+    from portraitist.show.verdicts import Card, framed
+
+    face, name, reasons = photo.face, photo.path.name, tuple(reason.message for reason in photo.reasons)
+    if face is None:
+        return framed(Card(name, photo.accepted, picture, reasons=reasons))
+    far = "" if photo.distance is None else f" · distance {photo.distance:.2f}"
+    pose = f"yaw {round(face.yaw)}, pitch {round(face.pitch)}, roll {round(face.roll)}"
+    numbers = f"{face.box.width:.0f} px · {pose}{far}"
+    return framed(Card(name, photo.accepted, picture, face.box, face.mesh, numbers, reasons))
+
+
+def _subtitle(checked: "PhotoCheck") -> str:
+    from collections import Counter
+
+    codes = Counter(photo.reasons[0].code for photo in checked.photos if photo.reasons)
+    return " · ".join(f"{count} {code.replace('_', ' ')}" for code, count in codes.most_common())

@@ -1,51 +1,64 @@
-"""The check: photo files in, a verdict for each out. First each photo alone, then duplicates, then other people.
+"""The check: photo files in, a verdict for each out. First each photo alone, then who the sitter is, then duplicates.
 
 Reads the files one after another and keeps no pixels. Knows nothing of training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+
+import numpy as np
 
 from portraitist.errors import PhotoTooLarge, UnreadablePhoto
-from portraitist.faces import Face, distance, grow, mean, radius
-from portraitist.images import read_picture, size_of
+from portraitist.faces import Face, distance, mean
+from portraitist.faces.orientation import turned
+from portraitist.images import read_picture
 from portraitist.photos import quality
 from portraitist.photos.archives import told
+from portraitist.photos.duplicates import Shot, find_duplicates, same_shot
 from portraitist.photos.intake import find_photos
+from portraitist.photos.look import FaceFinder, Look, SeenFace, look
 from portraitist.photos.quality import Limits
+from portraitist.photos.sitter import KNOWN, Choice, Company, Point, Sitter, choose, find_sitter
+from portraitist.photos.variety import warn_of_sameness
 from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
 from portraitist.types import Embedding, OnStep, Picture, Step, no_progress
 
 
-class FaceFinder(Protocol):
-    """What the check needs of the face stack."""
-
-    def detect(self, picture: Picture) -> list[Face]: ...
-
-    def embed(self, picture: Picture, face: Face) -> Embedding: ...
-
-
 @dataclass(frozen=True)
 class CheckedPhoto:
-    """A photo file with what was found: `face` and `embedding` are None where no face was chosen."""
+    """A photo file with what was found: `face` and `embedding` are None where no face was chosen.
+
+    `turns` are the quarter turns anticlockwise that bring what `images.read_picture` reads upright; `face` is in the
+    pixels of the upright picture.
+    """
 
     path: Path
     reasons: tuple[Reason, ...] = ()
     face: Face | None = None
     embedding: Embedding | None = None
-    picture_hash: quality.Bits | None = None
-    face_hash: quality.Bits | None = None
     distance: float | None = None
+    turns: int = 0
 
     @property
     def accepted(self) -> bool:
         return not self.reasons
 
     @property
+    def unread(self) -> bool:
+        """Whether the file could not be read at all."""
+        return any(reason.code in ("unreadable", "too_large") for reason in self.reasons)
+
+    def upright(self, picture: Picture) -> Picture:
+        """The picture of the photo's file as it was judged."""
+        return turned(picture, self.turns)
+
+    @property
     def verdict(self) -> PhotoVerdict:
-        return PhotoVerdict(told(self.path), "accepted" if self.accepted else "rejected", self.reasons, self._face())
+        degrees = 90 * (-self.turns % 4)
+        if self.accepted:
+            return PhotoVerdict(told(self.path), "accepted", (), self._face(), turned=degrees)
+        return PhotoVerdict(told(self.path), "rejected", self.reasons, self._face(), turned=degrees)
 
     def _face(self) -> FaceReport | None:
         if self.face is None:
@@ -77,13 +90,38 @@ class PhotoCheck:
         return CheckReport(tuple(photo.verdict for photo in self.photos), self.warnings)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A photo on its way to its verdict: what was seen, which face was chosen, the reasons so far."""
+
+    look: Look
+    choice: Choice
+    reasons: tuple[Reason, ...]
+    distance: float | None = None
+
+    @property
+    def seen(self) -> SeenFace | None:
+        return None if self.choice.index is None else self.look.faces[self.choice.index]
+
+    @property
+    def accepted(self) -> bool:
+        return not self.reasons
+
+    @property
+    def shot(self) -> Shot | None:
+        return None if self.seen is None else _shot(self.look, self.seen)
+
+    def against(self, *reasons: Reason) -> "_Judged":
+        return replace(self, reasons=(*self.reasons, *reasons))
+
+
 def check_photos(
     paths: Sequence[Path],
     faces: FaceFinder,
     *,
     limits: Limits | None = None,
     known: Sequence[Path] = (),
-    point: tuple[float, float] | None = None,
+    point: Point | None = None,
     keep_all: bool = False,
     on_step: OnStep = no_progress,
 ) -> PhotoCheck:
@@ -95,134 +133,187 @@ def check_photos(
     """
     limits = limits or Limits()
     files = find_photos(paths)
-    photos: list[CheckedPhoto] = []
-    for number, path in enumerate(files):
-        on_step(Step("check", number, len(files), path.name))
-        photos.append(_look(path, faces, limits, point))
+    looks: list[Look] = []
+    for path, picture in _read([*files, *known], limits):
+        if len(looks) < len(files):
+            on_step(Step("check", len(looks), len(files), path.name))
+        looks.append(Look(path, unread=picture) if isinstance(picture, Reason) else look(path, picture, faces, limits))
     on_step(Step("check", len(files), len(files)))
-    earlier = [photo for path in known if (photo := _look(path, faces, limits, None)).accepted]
-    photos = _mark_duplicates(photos, earlier, limits)
-    photos = _mark_others(photos, earlier)
+    earlier = [photo for photo in _judge(looks[len(files) :], [], None, limits)[0] if photo.accepted]
+    photos, sitter = _judge(looks[: len(files)], earlier, point, limits)
+    photos = _mark_closed_eyes(photos, earlier, limits)
+    twins = find_duplicates(
+        [photo.shot if photo.accepted or _company_only(photo) else None for photo in photos],
+        [shot for photo in earlier if (shot := photo.shot) is not None],
+        limits,
+    )
+    photos = [photo.against(twins[i]) if i in twins else photo for i, photo in enumerate(photos)]
+    photos = [_name_company(photo) for photo in photos]
     photos = _measure(photos, earlier)
-    kept, warnings = _keep_all(photos) if keep_all else (photos, [])
-    return PhotoCheck(tuple(kept), (*warnings, *_warn(kept)))
-
-
-def _look(path: Path, faces: FaceFinder, limits: Limits, point: tuple[float, float] | None) -> CheckedPhoto:
-    try:
-        picture = read_picture(path, max_bytes=limits.bytes, max_pixels=limits.pixels)
-    except (UnreadablePhoto, PhotoTooLarge) as error:
-        return CheckedPhoto(path, (quality.unreadable(error),))
-    face, reason = quality.choose_face(path.name, size_of(picture), faces.detect(picture), limits, point)
-    if face is None:
-        return CheckedPhoto(path, () if reason is None else (reason,))
-    return CheckedPhoto(
-        path,
-        tuple(quality.face_reasons(path.name, picture, face, limits)),
-        face,
-        faces.embed(picture, face),
-        quality.picture_hash(picture),
-        quality.face_hash(picture, face),
+    kept, overruled = _keep_all(photos, sitter) if keep_all else (photos, [])
+    return PhotoCheck(
+        tuple(_checked(photo) for photo in kept), (*overruled, *_warn(kept, limits), *_warn_of_mixture(sitter, limits))
     )
 
 
-def _mark_duplicates(
-    photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto], limits: Limits
-) -> list[CheckedPhoto]:
-    """Of photos of one shot the earlier one stays, else the one with the largest face, else the first."""
-    kept = list(earlier)
-    marked = list(photos)
-    order = sorted((i for i, photo in enumerate(photos) if photo.accepted), key=lambda i: (-_width(photos[i]), i))
-    for index in order:
-        photo = photos[index]
-        twin = next((other for other in kept if _same_shot(photo, other, limits)), None)
-        if twin is None:
-            kept.append(photo)
+def _read(paths: Sequence[Path], limits: Limits) -> Iterator[tuple[Path, Picture | Reason]]:
+    """The picture of each file, or the reason why there is none. The one place where the check reads files."""
+    for path in paths:
+        try:
+            yield path, read_picture(path, max_bytes=limits.bytes, max_pixels=limits.pixels)
+        except (UnreadablePhoto, PhotoTooLarge) as error:
+            yield path, quality.unreadable(error)
+
+
+def _judge(
+    looks: Sequence[Look], earlier: Sequence[_Judged], point: Point | None, limits: Limits
+) -> tuple[list[_Judged], Sitter]:
+    """Choose the sitter's face in each photo and collect the reasons against it."""
+    photos = _companies(looks, limits)
+    sitter = find_sitter(photos, point, _embeddings(earlier), limits)
+    judged = []
+    for one, photo in zip(looks, photos, strict=True):
+        if one.unread is not None:
+            judged.append(_Judged(one, Choice(None), (one.unread,)))
             continue
-        bits = _bits(photo, twin)
-        message = f"{photo.path.name} is the same shot as {twin.path.name} ({bits} of 64 bits differ)."
-        reason = Reason("duplicate", bits, limits.hash_bits, message)
-        marked[index] = replace(photo, reasons=(*photo.reasons, reason))
-    return marked
+        choice = choose(photo, sitter, point, limits)
+        found = _Judged(one, choice, choice.reasons)
+        stranger = any(reason.code == "other_person" for reason in choice.reasons)
+        judged.append(found if found.seen is None or stranger else found.against(*found.seen.reasons))
+    return judged, sitter
 
 
-def _width(photo: CheckedPhoto) -> float:
-    return photo.face.box.width if photo.face else 0.0
-
-
-def _same_shot(first: CheckedPhoto, second: CheckedPhoto, limits: Limits) -> bool:
-    if first.picture_hash is None or second.picture_hash is None or first.embedding is None or second.embedding is None:
-        return False
-    apart = distance(first.embedding, second.embedding)
-    if quality.bits_apart(first.picture_hash, second.picture_hash) <= limits.hash_bits:
-        return apart < 1.5 * limits.face_distance
-    return apart < limits.face_distance and _face_bits(first, second) <= limits.face_hash_bits
-
-
-def _bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
-    whole = 64
-    if first.picture_hash is not None and second.picture_hash is not None:
-        whole = quality.bits_apart(first.picture_hash, second.picture_hash)
-    return min(whole, _face_bits(first, second))
-
-
-def _face_bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
-    if first.face_hash is None or second.face_hash is None:
-        return 64
-    return quality.bits_apart(first.face_hash, second.face_hash)
-
-
-def _mark_others(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
-    """Mark those who are not the person that most photos show. Photos of an earlier time show the sitter for sure."""
-    marked = list(photos)
-    group = [i for i, photo in enumerate(photos) if photo.accepted and photo.embedding is not None]
-    fixed = _points(earlier)
-    points = [*_points([photos[i] for i in group]), *fixed]
-    if len(points) < 3:
-        return marked
-    own = grow(points, range(len(group), len(points)) if len(fixed) > 1 else ())
-    members = [points[i] for i in own]
-    limit = radius(members)
-    for place, index in enumerate(group):
-        if place not in own:
-            value = distance(points[place], mean(members))
-            message = (
-                f"{photos[index].path.name} seems to show another person: "
-                f"{value:.2f} away from the other photos, which allow {limit:.2f}."
+def _companies(looks: Sequence[Look], limits: Limits) -> list[Company]:
+    """Who is in each photo, with a number for each shot of a face: copies of a photo have one vote."""
+    shots: list[Shot] = []
+    photos = []
+    for one in looks:
+        groups = []
+        for shot in (_shot(one, seen) for seen in one.faces):
+            twin = next((i for i, other in enumerate(shots) if same_shot(shot, other, limits)), None)
+            groups.append(len(shots) if twin is None else twin)
+            if twin is None:
+                shots.append(shot)
+        photos.append(
+            Company(
+                one.path.name,
+                one.size,
+                tuple(seen.face for seen in one.faces),
+                tuple(seen.embedding for seen in one.faces),
+                tuple(not seen.reasons for seen in one.faces),
+                tuple(groups),
+                one.count,
             )
-            reason = Reason("other_person", round(value, 3), round(limit, 3), message)
-            marked[index] = replace(photos[index], reasons=(reason,))
+        )
+    return photos
+
+
+def _shot(one: Look, seen: SeenFace) -> Shot:
+    return Shot(one.path.name, one.hashes or seen.hashes, seen.hashes, seen.embedding, seen.face.box.width)
+
+
+def _embeddings(photos: Sequence[_Judged]) -> list[Embedding]:
+    return [photo.seen.embedding for photo in photos if photo.seen is not None]
+
+
+def _company_only(photo: _Judged) -> bool:
+    return photo.seen is not None and {reason.code for reason in photo.reasons} == {"several_faces"}
+
+
+def _mark_closed_eyes(photos: Sequence[_Judged], earlier: Sequence[_Judged], limits: Limits) -> list[_Judged]:
+    """Mark those whose eyes are far less open than is usual for this sitter: narrow eyes are no fault."""
+    openings = [photo.seen.covered.opening for photo in (*photos, *earlier) if photo.accepted and photo.seen]
+    if len(openings) < KNOWN:
+        return list(photos)
+    least = limits.closed * float(np.median(openings))
+    marked = []
+    for photo in photos:
+        if photo.accepted and photo.seen is not None and photo.seen.covered.opening < least:
+            opening, name = photo.seen.covered.opening, photo.look.path.name
+            message = (
+                f"The eyes in {name} are closed: {opening:.2f} eye widths open, and with this sitter {least:.2f} is "
+                "the least."
+            )
+            photo = photo.against(Reason("closed_eyes", round(opening, 3), round(least, 3), message))
+        marked.append(photo)
     return marked
 
 
-def _points(photos: Sequence[CheckedPhoto]) -> list[Embedding]:
-    return [photo.embedding for photo in photos if photo.embedding is not None]
+def _name_company(photo: _Judged) -> _Judged:
+    """Whoever wants to mend a rejected photo should know that it shows others too."""
+    if photo.accepted or not photo.choice.known or any(reason.code == "several_faces" for reason in photo.reasons):
+        return photo
+    return replace(photo, reasons=(quality.with_company(photo.look.path.name, photo.look.count), *photo.reasons))
 
 
-def _measure(photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:
+def _measure(photos: Sequence[_Judged], earlier: Sequence[_Judged]) -> list[_Judged]:
     """Fill in each face's distance to the mean of the other accepted photos."""
     measured = []
     for photo in photos:
-        others = _points([other for other in (*photos, *earlier) if other is not photo and other.accepted])
-        if photo.embedding is None or not others:
-            measured.append(photo)
-        else:
-            measured.append(replace(photo, distance=distance(photo.embedding, mean(others))))
+        others = _embeddings([other for other in (*photos, *earlier) if other is not photo and other.accepted])
+        far = distance(photo.seen.embedding, mean(others)) if photo.seen is not None and others else None
+        measured.append(replace(photo, distance=far))
     return measured
 
 
-def _keep_all(photos: Sequence[CheckedPhoto]) -> tuple[list[CheckedPhoto], list[Warn]]:
-    warnings = [
-        Warn(reason.code, reason.message) for photo in photos if photo.face is not None for reason in photo.reasons
-    ]
-    return [photo if photo.face is None else replace(photo, reasons=()) for photo in photos], warnings
+def _keep_all(photos: Sequence[_Judged], sitter: Sitter) -> tuple[list[_Judged], list[Warn]]:
+    """Accept what has a face; where none was chosen, the one most like the sitter or else the largest."""
+    kept, warnings = [], []
+    for photo in photos:
+        if not photo.look.faces or photo.accepted:
+            kept.append(photo)
+            continue
+        warnings += [Warn(reason.code, f"Kept all the same: {reason.message}") for reason in photo.reasons]
+        index = photo.choice.index
+        if index is None:
+            apart = [sitter.distance(seen.embedding) if sitter.members else 0.0 for seen in photo.look.faces]
+            index = int(np.argmin(apart))
+        kept.append(replace(photo, choice=replace(photo.choice, index=index), reasons=()))
+    return kept, warnings
 
 
-def _warn(photos: Sequence[CheckedPhoto]) -> list[Warn]:
-    count = sum(photo.accepted for photo in photos)
-    if count < MIN_PHOTOS:
-        return [Warn("too_few_photos", f"{count} of {len(photos)} photos are accepted; a likeness needs {MIN_PHOTOS}.")]
-    if count < HELD_OUT_FROM:
-        text = f"{count} photos are accepted; from {HELD_OUT_FROM} on, the likeness can be measured."
-        return [Warn("no_measure", text)]
-    return []
+def _warn(photos: Sequence[_Judged], limits: Limits) -> list[Warn]:
+    warnings = []
+    accepted = [photo for photo in photos if photo.accepted]
+    if len(accepted) < MIN_PHOTOS:
+        text = f"{len(accepted)} of {len(photos)} photos are accepted; a likeness needs {MIN_PHOTOS}."
+        warnings.append(Warn("too_few_photos", text))
+    elif len(accepted) < HELD_OUT_FROM:
+        text = f"{len(accepted)} photos are accepted; from {HELD_OUT_FROM} on, the likeness can be measured."
+        warnings.append(Warn("no_measure", text))
+    for photo in accepted:
+        if photo.seen is not None:
+            warnings += [Warn(doubt.code, doubt.message) for doubt in photo.seen.doubts]
+            warnings += _company(photo, photo.seen)
+    if len(accepted) < KNOWN:
+        warnings += [
+            Warn("closed_eyes", f"The eyes in {photo.look.path.name} may be closed.")
+            for photo in accepted
+            if photo.seen is not None and photo.seen.covered.opening < limits.closed_alone
+        ]
+    return [*warnings, *warn_of_sameness([photo.seen.circumstance for photo in accepted if photo.seen is not None])]
+
+
+def _warn_of_mixture(sitter: Sitter, limits: Limits) -> list[Warn]:
+    if sitter.reach <= limits.mixture:
+        return []
+    text = (
+        f"The photos differ more than one person's usually do (distances reach {sitter.reach:.2f}, "
+        f"{limits.mixture:.2f} is much). Are they all of the same person?"
+    )
+    return [Warn("mixture", text)]
+
+
+def _company(photo: _Judged, seen: SeenFace) -> list[Warn]:
+    if not photo.choice.known:
+        return []
+    far = "" if photo.distance is None else f" (distance {photo.distance:.2f})"
+    text = f"{photo.look.path.name} shows {photo.look.count} faces; the sitter's was told by the other photos{far}."
+    return [Warn("company", text)]
+
+
+def _checked(photo: _Judged) -> CheckedPhoto:
+    seen, path, turns = photo.seen, photo.look.path, photo.look.turns
+    if seen is None:
+        return CheckedPhoto(path, photo.reasons, turns=turns)
+    return CheckedPhoto(path, photo.reasons, seen.face, seen.embedding, photo.distance, turns)

@@ -1,156 +1,175 @@
-"""The measures of one photo and their limits. Each finds a number, compares it and words the reason.
+"""The limits of a photo, and the reasons against a face that breaks them: one number, one limit, one sentence each.
 
-What needs several photos (duplicates, another person) only gets its numbers here; `check` compares them.
+What needs several photos (duplicates, another person, closed eyes) is judged in files of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from portraitist.errors import PhotoTooLarge, UnreadablePhoto
 from portraitist.faces import Face
-from portraitist.faces.mesh import upright_matrix
-from portraitist.images import MAX_BYTES, MAX_PIXELS, fit, to_pil, transform
+from portraitist.images import MAX_BYTES, MAX_PIXELS
+from portraitist.photos import measures
+from portraitist.photos.covered import Covered
+from portraitist.photos.patch import Patch
 from portraitist.requests import Reason
-from portraitist.types import Picture, Size
+from portraitist.types import Size
 
-Bits = NDArray[np.bool_]
+
+class Refused(Protocol):
+    """Why a file could not be read: a code of the interfaces and a sentence."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a photo stops to be usable. Measured on the photos of `benchmarks`; change them with a reason.
+    """Where a photo stops to be usable. `benchmarks/photos.py --calibrate` measures where on rendered people each limit
+    divides what it should; change one with its numbers.
 
     `face_pixels`: width of the face's box; `several`: how many times the second face's area the largest has to be;
-    `cut_off`: share of the face outside the picture; `blur_small`, `blur_large`: highest blur (0 sharp … 1) of faces up
-    to 100 and from 256 pixels, in between by line; `hash_bits`: of 64, for the whole picture; `face_hash_bits` and
-    `face_distance`: of 64 and in the recogniser's space, for the same shot cropped differently.
+    `clearer`: how many times as far as the sitter's the next face has to be, to tell the sitter by identity;
+    `company`: face widths to the next face of like size; `mixture`: how far apart photos of one sitter may lie before
+    it is asked whether they are; `cut_off`: share of the face outside the picture; `blur_small`, `blur_large`: highest
+    blur (0 sharp … 1) of faces up to 100 and from 256 pixels, in between by line; `noise`: grey levels; `dark`: of 255,
+    the least that the brightness must reach which nine tenths of the face stay below; `burnt`: share of the face;
+    `yaw`, `up`, `down`, `roll`: degrees as FaceMesh sees them, which are fewer than the head's for yaw and down;
+    `covered_eyes`, `covered_lids`, `covered_mouth`, `lips`: see `covered.Covered`; `closed`: opening of the eyes as a
+    share of what is usual for the sitter, `closed_alone`: in eye widths where that is not known; `hash_bits`: of 64,
+    for the whole picture; `face_hash_bits` and `face_distance`: of 64 and in the recogniser's space, for the same shot
+    cropped differently.
     """
 
     bytes: int = MAX_BYTES
     pixels: int = MAX_PIXELS
     face_pixels: float = 64.0
     several: float = 4.0
+    clearer: float = 1.2
+    company: float = 0.9
+    mixture: float = 0.6
     cut_off: float = 0.18
     blur_small: float = 0.60
     blur_large: float = 0.70
+    noise: float = 12.0
+    dark: float = 45.0
+    burnt: float = 0.25
+    yaw: float = 32.0
+    up: float = 27.0
+    down: float = 18.0
+    roll: float = 35.0
+    covered_eyes: float = 13.0
+    covered_lids: float = 20.0
+    covered_mouth: float = 26.0
+    lips: float = 6.0
+    closed: float = 0.6
+    closed_alone: float = 0.16
     hash_bits: int = 10
     face_hash_bits: int = 12
     face_distance: float = 0.2
 
 
-def unreadable(error: UnreadablePhoto | PhotoTooLarge) -> Reason:
+def unreadable(error: Refused) -> Reason:
     """The reason for a file that could not be read."""
     return Reason(error.code, None, None, error.message)
 
 
-def choose_face(
-    name: str, size: Size, faces: Sequence[Face], limits: Limits, point: tuple[float, float] | None
-) -> tuple[Face | None, Reason | None]:
-    """The sitter's face among `faces` (largest first), or None with the reason; `point` picks one of them."""
-    if not faces:
-        return None, Reason("no_face", 0, 1, f"{name} shows no face.")
-    if point is not None:
-        shares = max(point) <= 1.0
-        x, y = (point[0] * size.width, point[1] * size.height) if shares else point
-        hit = [face for face in faces if _holds(face, x, y)]
-        return (hit[0], None) if hit else (None, Reason("no_face", 0, 1, f"{name} shows no face at the given point."))
-    if len(faces) > 1:
-        ratio = faces[0].box.area / faces[1].box.area
-        if ratio < limits.several:
-            message = (
-                f"{name} shows {len(faces)} faces and the largest is only {ratio:.1f} times the second in area; "
-                f"it has to be {limits.several:g} times."
-            )
-            return None, Reason("several_faces", round(ratio, 2), limits.several, message)
-    return faces[0], None
+def with_company(name: str, count: int) -> Reason:
+    """What is told beside the other reasons against a photo in which the sitter was told from others by identity."""
+    return Reason("several_faces", count, 1, f"{name} shows {count} faces; the sitter's was told by the other photos.")
 
 
-def _holds(face: Face, x: float, y: float) -> bool:
-    box = face.box
-    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height
+def face_reasons(name: str, size: Size, face: Face, patch: Patch, covered: Covered, limits: Limits) -> list[Reason]:
+    """What speaks against this face in a photo of `size`."""
+    return [
+        *_size_reasons(name, size, face, limits),
+        *_light_reasons(name, patch, limits),
+        *_pose_reasons(name, face, limits),
+        *_covered_reasons(name, covered, limits),
+    ]
 
 
-def face_reasons(name: str, picture: Picture, face: Face, limits: Limits) -> list[Reason]:
-    """What speaks against this face in this photo: too small, cut off, blurred."""
+def _size_reasons(name: str, size: Size, face: Face, limits: Limits) -> list[Reason]:
     reasons = []
     width = face.box.width
     if width < limits.face_pixels:
         message = f"The face in {name} is {width:.0f} pixels wide; at least {limits.face_pixels:.0f} are needed."
         reasons.append(Reason("too_small", round(width, 1), limits.face_pixels, message))
-    outside = share_outside(picture, face)
+    outside = measures.share_outside(size, face)
     if outside > limits.cut_off:
         message = f"The edge of {name} cuts off {outside:.0%} of the face; at most {limits.cut_off:.0%} may be missing."
         reasons.append(Reason("cut_off", round(outside, 3), limits.cut_off, message))
-    blur, limit = blur_of(picture, face), blur_limit(width, limits)
-    if blur > limit:
-        message = f"The face in {name} is blurred ({blur:.2f}; at most {limit:.2f} for its size)."
-        reasons.append(Reason("blurred", round(blur, 3), round(limit, 3), message))
     return reasons
 
 
-def share_outside(picture: Picture, face: Face) -> float:
-    """The share of the face's width or height, by its mesh, that lies outside the picture; 0 … 1."""
-    low, high = face.mesh[:, :2].min(axis=0), face.mesh[:, :2].max(axis=0)
-    end = np.array([picture.shape[1], picture.shape[0]])
-    over = np.maximum(0.0, -low) + np.maximum(0.0, high - end)
-    return float(np.clip(over / np.maximum(high - low, 1.0), 0.0, 1.0).max())
+def _light_reasons(name: str, patch: Patch, limits: Limits) -> list[Reason]:
+    reasons = []
+    blur, limit = measures.blur_of(patch.picture, patch.face), blur_limit(patch.face.box.width, limits)
+    if blur > limit:
+        message = f"The face in {name} is blurred ({blur:.2f}; at most {limit:.2f} for its size)."
+        reasons.append(Reason("blurred", round(blur, 3), round(limit, 3), message))
+    noise = measures.noise_of(patch.picture, patch.face)
+    if noise > limits.noise:
+        message = f"The face in {name} is noisy ({noise:.0f} grey levels; at most {limits.noise:.0f})."
+        reasons.append(Reason("noisy", round(noise, 1), limits.noise, message))
+    exposure = measures.exposure_of(patch.picture, patch.face)
+    if exposure.bright < limits.dark:
+        message = (
+            f"The face in {name} is too dark: its bright parts reach {exposure.bright:.0f} of 255, "
+            f"and {limits.dark:.0f} are needed."
+        )
+        reasons.append(Reason("dark", round(exposure.bright, 1), limits.dark, message))
+    if exposure.burnt > limits.burnt:
+        message = (
+            f"{exposure.burnt:.0%} of the face in {name} is over-exposed to plain white; "
+            f"at most {limits.burnt:.0%} may be."
+        )
+        reasons.append(Reason("over_exposed", round(exposure.burnt, 3), limits.burnt, message))
+    return reasons
+
+
+def _pose_reasons(name: str, face: Face, limits: Limits) -> list[Reason]:
+    reasons = []
+    if abs(face.yaw) > limits.yaw:
+        side = "right" if face.yaw > 0 else "left"
+        message = f"The face in {name} is turned {abs(face.yaw):.0f} degrees to the {side}; {limits.yaw:.0f} are fine."
+        reasons.append(Reason("profile", round(abs(face.yaw), 1), limits.yaw, message))
+    limit, way = (limits.up, "up") if face.pitch > 0 else (limits.down, "down")
+    if abs(face.pitch) > limit:
+        message = f"The face in {name} looks {abs(face.pitch):.0f} degrees {way}; {limit:.0f} are fine."
+        reasons.append(Reason("pitched", round(abs(face.pitch), 1), limit, message))
+    if abs(face.roll) > limits.roll:
+        message = f"The face in {name} is tilted by {abs(face.roll):.0f} degrees; {limits.roll:.0f} are fine."
+        reasons.append(Reason("rolled", round(abs(face.roll), 1), limits.roll, message))
+    return reasons
+
+
+def _covered_reasons(name: str, covered: Covered, limits: Limits) -> list[Reason]:
+    if covered.eyes >= limits.covered_eyes or covered.lids <= limits.covered_lids:
+        return []
+    message = (
+        f"The eyes in {name} cannot be seen, by dark glasses, hair or a hat (contrast {covered.eyes:.0f}; "
+        f"at least {limits.covered_eyes:.0f} is needed)."
+    )
+    return [Reason("occluded", round(covered.eyes, 1), limits.covered_eyes, message)]
+
+
+def face_doubts(name: str, covered: Covered, limits: Limits) -> list[Reason]:
+    """What may hide the face, with too weak evidence to reject the photo; told as warnings."""
+    doubts = []
+    if covered.eyes < limits.covered_eyes and covered.lids <= limits.covered_lids:
+        message = f"The eyes in {name} can hardly be told from their lids; are they hidden or closed?"
+        doubts.append(Reason("occluded", round(covered.eyes, 1), limits.covered_eyes, message))
+    if covered.mouth > limits.covered_mouth and covered.lips < limits.lips:
+        message = f"Mouth and chin in {name} may be covered, by a mask or a scarf; use photos that show them."
+        doubts.append(Reason("occluded", round(covered.mouth, 1), limits.covered_mouth, message))
+    return doubts
 
 
 def blur_limit(width: float, limits: Limits) -> float:
     """The highest blur for a face `width` pixels wide."""
     return float(np.interp(width, (100.0, 256.0), (limits.blur_small, limits.blur_large)))
-
-
-def blur_of(picture: Picture, face: Face) -> float:
-    """How blurred the face is, 0 sharp … 1, at its own size but at most 256 pixels.
-
-    Measure: Crété-Roffet et al. 2007, "The Blur Effect: Perception and Estimation with a New No-Reference Perceptual
-    Blur Metric": how little a picture changes when it is blurred once more.
-    """
-    side = int(np.clip(face.box.width, 32, 256))
-    grey = np.array(to_pil(_view(picture, face, 1.0, side)).convert("L"), dtype=np.float64) / 255.0
-    return max(_blur_along(grey), _blur_along(grey.T))
-
-
-def _blur_along(grey: NDArray[np.float64], window: int = 11) -> float:
-    half = window // 2
-    padded = np.pad(grey, ((half + 1, half), (0, 0)), mode="reflect")
-    sums = np.cumsum(padded, axis=0)
-    blurred = (sums[window:] - sums[:-window]) / window
-    inner = slice(2, -2)
-    sharp = np.abs(np.diff(grey, axis=0))[inner, inner]
-    smooth = np.abs(np.diff(blurred, axis=0))[inner, inner]
-    total = float(sharp.sum())
-    lost = float(np.maximum(0.0, sharp - smooth).sum())
-    return 1.0 - lost / total if total > 0 else 1.0
-
-
-def _view(picture: Picture, face: Face, room: float, side: int) -> Picture:
-    """The face upright by the eyes in a square of `side`, `room` times its box."""
-    extent = room * max(face.box.width, face.box.height)
-    matrix = upright_matrix(face.box.centre, face.eyes[1] - face.eyes[0], extent, side)
-    return transform(picture, matrix, Size(side, side))
-
-
-def picture_hash(picture: Picture) -> Bits:
-    """64 bits that hardly change with size, compression and brightness (DCT hash, as in pHash by Zauner 2010)."""
-    small, _ = fit(picture, 256)
-    grey = np.array(to_pil(small).convert("L").resize((32, 32)), dtype=np.float64)
-    steps = np.arange(32)
-    cosines = np.cos(np.pi * (2 * steps[None] + 1) * steps[:8, None] / 64)
-    low = (cosines @ grey @ cosines.T).ravel()
-    bits: Bits = low > np.median(low)
-    return bits
-
-
-def face_hash(picture: Picture, face: Face) -> Bits:
-    """The hash of the upright face alone: the same for different crops of one shot."""
-    return picture_hash(_view(picture, face, 1.0, 64))
-
-
-def bits_apart(first: Bits, second: Bits) -> int:
-    """In how many of 64 bits two hashes differ."""
-    return int(np.count_nonzero(first != second))

@@ -9,16 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from portraitist.images import from_pil, to_pil
+from portraitist.images import from_pil
+from portraitist.show.paper import (
+    ACCENT,
+    FAINT,
+    GAP,
+    INK,
+    MARGIN,
+    PAPER,
+    RULE,
+    WIDTH,
+    font,
+    paste,
+    printable,
+    write,
+)
 from portraitist.types import Picture
 
-WIDTH = 1600
-MARGIN = 64
-GAP = 20
-CORNER = 12
-PAPER, INK, FAINT, RULE, ACCENT = "#f7f4ee", "#23201c", "#8a8278", "#ddd6ca", "#a4502e"
 MAX_PHOTOS = 12
 MAX_PORTRAITS = 40
 
@@ -65,12 +74,12 @@ def draw_sheet(sheet: Sheet) -> Picture:
     height = MARGIN + 120 + sum(56 + grid.height(len(frames)) + 36 for _, grid, frames in parts) + 70
     image = Image.new("RGB", (WIDTH, height), PAPER)
     pen = ImageDraw.Draw(image)
-    _write(pen, (MARGIN, MARGIN - 8), _printable(sheet.title) or "Portraits", 54, INK, WIDTH - 2 * MARGIN)
-    _write(pen, (MARGIN, MARGIN + 62), sheet.subtitle, 24, FAINT, WIDTH - 2 * MARGIN)
+    write(pen, (MARGIN, MARGIN - 8), printable(sheet.title) or "Portraits", 54, INK, WIDTH - 2 * MARGIN)
+    write(pen, (MARGIN, MARGIN + 62), sheet.subtitle, 24, FAINT, WIDTH - 2 * MARGIN)
     top = MARGIN + 120
     for title, grid, frames in parts:
         top = _section(image, pen, top, title, grid, frames)
-    _write(pen, (MARGIN, height - 62), sheet.footer, 18, FAINT, WIDTH - 2 * MARGIN)
+    write(pen, (MARGIN, height - 62), sheet.footer, 18, FAINT, WIDTH - 2 * MARGIN)
     return from_pil(image)
 
 
@@ -84,44 +93,14 @@ def _section(
     image: Image.Image, pen: ImageDraw.ImageDraw, top: int, title: str, grid: _Grid, frames: Sequence[Frame]
 ) -> int:
     pen.line((MARGIN, top, WIDTH - MARGIN, top), fill=RULE, width=2)
-    _write(pen, (MARGIN, top + 14), title, 18, ACCENT, 400)
+    write(pen, (MARGIN, top + 14), title, 18, ACCENT, 400)
     top += 56
     for i, frame in enumerate(frames):
         left = MARGIN + (i % grid.columns) * (grid.cell + GAP)
         upper = top + (i // grid.columns) * (grid.tall + grid.line + GAP)
-        _paste(image, frame.picture, left, upper, grid)
+        paste(image, frame.picture, (left, upper, grid.cell, grid.tall))
         size = 17 if grid.line < 40 else 22
-        right = int(pen.textlength(frame.right, font=_font(size))) if frame.right else 0
-        _write(pen, (left + 2, upper + grid.tall + 8), _printable(frame.left), size, INK, grid.cell - right - 16)
-        _write(pen, (left + grid.cell - right - 2, upper + grid.tall + 8), frame.right, size, ACCENT, right + 4)
+        right = int(pen.textlength(frame.right, font=font(size))) if frame.right else 0
+        write(pen, (left + 2, upper + grid.tall + 8), printable(frame.left), size, INK, grid.cell - right - 16)
+        write(pen, (left + grid.cell - right - 2, upper + grid.tall + 8), frame.right, size, ACCENT, right + 4)
     return top + grid.height(len(frames)) + 36
-
-
-def _paste(image: Image.Image, picture: Picture, left: int, top: int, grid: _Grid) -> None:
-    """The picture whole, with round corners, standing on the lower edge of its cell."""
-    factor = min(grid.cell / picture.shape[1], grid.tall / picture.shape[0])
-    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
-    mask = Image.new("L", (size[0] * 4, size[1] * 4), 0)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), CORNER * 4, fill=255)
-    place = (left + (grid.cell - size[0]) // 2, top + grid.tall - size[1])
-    scaled = to_pil(picture).resize(size, Image.Resampling.LANCZOS)
-    image.paste(scaled, place, mask.resize(size, Image.Resampling.LANCZOS))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _write(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, colour: str, width: int) -> None:
-    """One line of text, cut with an ellipsis where it is longer than `width` pixels."""
-    font = _font(size)
-    if pen.textlength(text, font=font) > width:
-        while text and pen.textlength(text + "…", font=font) > width:
-            text = text[:-1]
-        text = text.rstrip() + "…"
-    pen.text(place, text, font=font, fill=colour)
-
-
-def _printable(text: str) -> str:
-    """What the bundled font can print: it has no letters beyond Latin, which would come out as boxes."""
-    return "".join(letter for letter in text if ord(letter) < 0x250 or letter in "…–—·×").strip()
