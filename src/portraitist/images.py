@@ -27,6 +27,7 @@ _HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftyphei
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000
 MAX_TEXT = 1_000_000
+_STRIP = 256
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
@@ -42,14 +43,20 @@ def read_picture(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MA
 
     Raises UnreadablePhoto (no picture, truncated, unknown format, no permission) or PhotoTooLarge.
     """
+    return decode(read_bytes(path, max_bytes), name=path.name, max_pixels=max_pixels)
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a photo's file. Raises PhotoTooLarge before reading, UnreadablePhoto for what cannot be opened."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise UnreadablePhoto(f"{path.name} is no file.")
         size = path.stat().st_size
         if size > max_bytes:
             raise PhotoTooLarge(f"{path.name} has {size / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} are read.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreadablePhoto(f"{path.name} cannot be opened: {(error.strerror or 'unknown').lower()}.") from error
-    return decode(data, name=path.name, max_pixels=max_pixels)
 
 
 def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Picture:
@@ -64,7 +71,8 @@ def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXE
                 pixels = image.width * image.height / 1e6
                 raise PhotoTooLarge(f"{name} has {pixels:.0f} megapixels; at most {max_pixels / 1e6:.0f} are read.")
             image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _pixels(_to_rgb(image))
     except UnidentifiedImageError as error:
         raise UnreadablePhoto(f"{name} is not a picture that can be read.") from error
     except Image.DecompressionBombError as error:
@@ -86,7 +94,16 @@ def _formats(data: bytes) -> tuple[str, ...]:
 
 def from_pil(image: Image.Image) -> Picture:
     """The picture of a Pillow image, upright and RGB."""
-    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    return _pixels(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def _pixels(image: Image.Image) -> Picture:
+    """The pixels of an RGB image, copied in strips: Pillow's own way holds three copies of a large picture at once."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        pixels[top : top + _STRIP] = np.asarray(strip)
+    return pixels
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -95,6 +112,8 @@ def to_pil(picture: Picture) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.info.get("icc_profile"):
+        return image
     if image.mode.startswith("I") or image.mode == "F":
         return _from_wide(image)
     if image.mode == "P" and "transparency" in image.info:

@@ -17,12 +17,13 @@ from portraitist import families, measure, ranking
 from portraitist.captions import tags
 from portraitist.captions.dataset import write_set
 from portraitist.captions.tagger import Tagger
+from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.files import make_folder, replacing
 from portraitist.generation.styled import with_style
-from portraitist.images import read_picture, read_request
+from portraitist.images import read_request
 from portraitist.lora.metadata import write_sidecar
 from portraitist.photos import PhotoCheck, face_crop, opened
 from portraitist.preparing import Prepared, check, file_names, prepare
@@ -277,10 +278,11 @@ def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]
     """(file name, calm crop, held out) of every accepted photo, the training photos first."""
     shown = [(photo.name, photo.crops[0], False) for photo in prepared.set]
     called = file_names((*prepared.training, *prepared.held_out))
-    for photo in prepared.held_out:
-        if photo.face is not None:
-            crop = face_crop(read_picture(photo.path), photo.face, Size(256, 256)).picture
-            shown.append((called[photo.path], crop, True))
+    with Decoder() as decoder:
+        for photo in prepared.held_out:
+            if photo.face is not None:
+                crop = face_crop(decoder.read(photo.path), photo.face, Size(256, 256)).picture
+                shown.append((called[photo.path], crop, True))
     return tuple(shown)
 
 

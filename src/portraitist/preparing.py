@@ -13,9 +13,9 @@ from portraitist.captions import tags
 from portraitist.captions.dataset import SetPhoto
 from portraitist.captions.describe import choose_captioner
 from portraitist.captions.tagger import Tagger, chosen
+from portraitist.decoder import Decoder
 from portraitist.errors import BadRequest, TooFewPhotos
 from portraitist.faces import Faces
-from portraitist.images import read_picture
 from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, random_crops
 from portraitist.recipes import Base, Recipe
 from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest
@@ -73,7 +73,8 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
     """Hold photos out, cut crops, describe and caption the rest."""
     training, held_out = hold_out(checked.accepted, request.seed)
     rules, size = tags.load_rules(), Size(*base.size)
-    pictures = [read_picture(photo.path) for photo in training]
+    with Decoder() as decoder:
+        pictures = [decoder.read(photo.path) for photo in training]
     cut = [
         _crops(photo, picture, size, recipe.crops_per_photo, derive_seed(request.seed, "crops", number))
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))

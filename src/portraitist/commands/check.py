@@ -106,13 +106,15 @@ def words_of(checked: "PhotoCheck") -> str:
 
 
 def _write(checked: "PhotoCheck", out: Path) -> None:
-    from portraitist.images import read_picture, save_jpeg
+    from portraitist.decoder import Decoder
+    from portraitist.images import save_jpeg
     from portraitist.photos import face_crop
     from portraitist.requests import to_json
     from portraitist.types import Size
 
-    for number, photo in enumerate(checked.accepted, 1):
-        if photo.face is not None:
-            crop = face_crop(read_picture(photo.path), photo.face, Size(512, 512))
-            save_jpeg(out / f"{number:02d}-{photo.path.stem}.jpg", crop.picture, made=False)
+    with Decoder() as decoder:
+        for number, photo in enumerate(checked.accepted, 1):
+            if photo.face is not None:
+                crop = face_crop(decoder.read(photo.path), photo.face, Size(512, 512))
+                save_jpeg(out / f"{number:02d}-{photo.path.stem}.jpg", crop.picture, made=False)
     write_text(out / "check.json", to_json(checked.report, indent=2) + "\n")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from portraitist.errors import PhotoTooLarge, UnreadablePhoto
+from portraitist.decoder import Decoder, Refusal
 from portraitist.faces import Face, distance, grow, mean, radius
-from portraitist.images import read_picture, size_of
+from portraitist.images import size_of
 from portraitist.photos import quality
 from portraitist.photos.archives import told
 from portraitist.photos.intake import find_photos
@@ -96,11 +96,13 @@ def check_photos(
     limits = limits or Limits()
     files = find_photos(paths)
     photos: list[CheckedPhoto] = []
-    for number, path in enumerate(files):
-        on_step(Step("check", number, len(files), path.name))
-        photos.append(_look(path, faces, limits, point))
-    on_step(Step("check", len(files), len(files)))
-    earlier = [photo for path in known if (photo := _look(path, faces, limits, None)).accepted]
+    with Decoder() as decoder:
+        pictures = decoder.read_ahead([*files, *known], max_bytes=limits.bytes, max_pixels=limits.pixels)
+        for number, path in enumerate(files):
+            on_step(Step("check", number, len(files), path.name))
+            photos.append(_look(path, next(pictures), faces, limits, point))
+        on_step(Step("check", len(files), len(files)))
+        earlier = [photo for path in known if (photo := _look(path, next(pictures), faces, limits, None)).accepted]
     photos = _mark_duplicates(photos, earlier, limits)
     photos = _mark_others(photos, earlier)
     photos = _measure(photos, earlier)
@@ -108,11 +110,11 @@ def check_photos(
     return PhotoCheck(tuple(kept), (*warnings, *_warn(kept)))
 
 
-def _look(path: Path, faces: FaceFinder, limits: Limits, point: tuple[float, float] | None) -> CheckedPhoto:
-    try:
-        picture = read_picture(path, max_bytes=limits.bytes, max_pixels=limits.pixels)
-    except (UnreadablePhoto, PhotoTooLarge) as error:
-        return CheckedPhoto(path, (quality.unreadable(error),))
+def _look(
+    path: Path, picture: Picture | Refusal, faces: FaceFinder, limits: Limits, point: tuple[float, float] | None
+) -> CheckedPhoto:
+    if isinstance(picture, Refusal):
+        return CheckedPhoto(path, (quality.unreadable(picture),))
     face, reason = quality.choose_face(path.name, size_of(picture), faces.detect(picture), limits, point)
     if face is None:
         return CheckedPhoto(path, () if reason is None else (reason,))
