@@ -6,6 +6,7 @@ Between stages a picture is `uint8 (height, width, 3) RGB`; in networks a float 
 
 import io
 import json
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,11 @@ MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000
 MAX_TEXT = 1_000_000
 _STRIP = 256
+# What Pillow's decoders raise on broken files
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError, RuntimeError,
+    struct.error,
+)  # fmt: skip
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
@@ -77,8 +83,7 @@ def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXE
         raise UnreadablePhoto(f"{name} is not a picture that can be read.") from error
     except Image.DecompressionBombError as error:
         raise PhotoTooLarge(f"{name} has far more than {max_pixels / 1e6:.0f} megapixels.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError) as error:
-        # Pillow's decoders raise all of these on broken files
+    except _DAMAGE as error:
         raise UnreadablePhoto(f"{name} is damaged or cut short.") from error
 
 

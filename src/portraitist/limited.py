@@ -100,6 +100,8 @@ class Limited:
             finally:
                 timer.cancel()
             if answer is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(1.0)  # so that its own end is told, not ours
                 self._end(at_once=True)
                 raise ChildDied(self._why(child.returncode, overran.is_set()))
             self._calls += 1
