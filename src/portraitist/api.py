@@ -51,7 +51,7 @@ def check(
 
 def load_faces(settings: Settings) -> Faces:
     """The face stack of these settings."""
-    return Faces.load(settings.models_folder / "faces")
+    return Faces.load(settings.models_folder / "faces", names=settings.faces, offline=settings.offline)
 
 
 def train(
@@ -82,7 +82,7 @@ def train(
     with as_files(photos) as files:
         request = TrainRequest(
             check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
-            seed=seed, captioner=captioner,
+            seed=seed, captioner=captioner, faces=settings.faces,
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)

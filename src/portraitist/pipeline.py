@@ -243,7 +243,7 @@ def _report(
         likeness=likeness_report(made, record),
         seconds=watch.done(),
         base=BaseReport(base.name, base.version, base_sha256(base)),
-        versions={**versions(), "captioner": prepared.captioner},
+        versions={**versions(), "captioner": prepared.captioner, "faces": record.recogniser},
         warnings=checked.warnings,
     )
 
@@ -325,7 +325,7 @@ def portrait_sitter(
     root = make_folder(out if out is not None else folder.portraits)
     base = find(Base, record.base, extra)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
     asked = replace(request, sitter=folder.name, style=name, base=record.base)
     filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
     made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
@@ -344,10 +344,16 @@ def portrait_again(
     base = find(Base, record.base, library_folders(settings))
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
     check_again(request, sitting, model)
     made = make(request, sitting, model, faces, root, on_step=on_step)
     return root, tuple(one.report for one in made)
+
+
+def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+    record = measure.read_record(folder.faces)
+    measure.check_recogniser(record, faces.recogniser.name)
+    return record
 
 
 def export_likeness(name: str, settings: Settings, file: Path) -> Path:

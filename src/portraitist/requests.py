@@ -38,7 +38,7 @@ class TrainRequest(_Strict):
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
     where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos: tagger,
-    facts, none, or auto (see `captions.describe`).
+    facts, none, or auto (see `captions.describe`); `faces` names the face models (see `faces.parts`).
     """
 
     sitter: str
@@ -52,6 +52,7 @@ class TrainRequest(_Strict):
     face: tuple[float, float] | None = None
     keep_all: bool = False
     captioner: str = "auto"
+    faces: str = "embedded"
 
 
 @dataclass(frozen=True)

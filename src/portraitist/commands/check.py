@@ -36,6 +36,7 @@ def check(
     face: Face = None,
     kind: Kind = "person",
     keep_all: KeepAll = False,
+    face_names: common.FaceNames = None,
     out: Out = None,
     as_json: common.Json = False,
 ) -> None:
@@ -49,7 +50,7 @@ def check(
     if out is not None:
         make_folder(out)
     known = _photos_of(sitter, settings.home) if sitter is not None else ()
-    faces = common.load_faces(settings)
+    faces = common.load_faces(settings, face_names)
     with opened(photos, max_bytes=limits.bytes) as files:
         with common.progress() as on_step:
             checked = check_photos(

@@ -49,6 +49,7 @@ def train(
         int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
     ] = 1,
     resume: Resume = False,
+    face_names: common.FaceNames = None,
     out: Out = None,
     as_json: common.Json = False,
 ) -> None:
@@ -71,6 +72,7 @@ def train(
         face=point,
         keep_all=keep_all,
         captioner=captioner,
+        faces=face_names or settings.faces,
     )
     run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
 
@@ -88,7 +90,7 @@ def run(
     from portraitist.pipeline import export_likeness, train_sitter
 
     settings = common.settings_of(context)
-    faces = common.load_faces(settings)
+    faces = common.load_faces(settings, request.faces)
     file = out if out is not None and out.suffix == ".safetensors" else None
     folder = None if file is not None else out
     if file is not None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from portraitist.decoder import Decoder, Refusal
 from portraitist.faces import Face, distance, grow, mean, radius
+from portraitist.faces.spaces import same_shot
 from portraitist.images import size_of
 from portraitist.photos import quality
 from portraitist.photos.archives import told
@@ -155,10 +156,10 @@ def _width(photo: CheckedPhoto) -> float:
 def _same_shot(first: CheckedPhoto, second: CheckedPhoto, limits: Limits) -> bool:
     if first.picture_hash is None or second.picture_hash is None or first.embedding is None or second.embedding is None:
         return False
-    apart = distance(first.embedding, second.embedding)
+    apart, near = distance(first.embedding, second.embedding), same_shot(first.embedding, limits.face_distance)
     if quality.bits_apart(first.picture_hash, second.picture_hash) <= limits.hash_bits:
-        return apart < 1.5 * limits.face_distance
-    return apart < limits.face_distance and _face_bits(first, second) <= limits.face_hash_bits
+        return apart < 1.5 * near
+    return apart < near and _face_bits(first, second) <= limits.face_hash_bits
 
 
 def _bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
