@@ -3,8 +3,9 @@
     python benchmarks/uploads.py --out benchmarks/results/uploads.json
 
 sends mutated files (`uploads_make.py`) the way of a photo: out of its archive, found, decoded in the limited child. A
-crash is an error outside our tree, or a child that died of a signal; seconds are those of one upload, archives with all
-their photos; the peak is the largest resident memory of any child. A picture of as many pixels as are allowed needs
+crash is an error outside our tree, which would end the studio's process. A decoding library that crashes takes the
+child with it and no more: its photo is refused, and counted as `lost`. Seconds are those of one upload, archives with
+all their photos; the peak is the largest resident memory of any child. A picture of as many pixels as are allowed needs
 more memory than any of these; it is measured beside them.
 """
 
@@ -45,6 +46,7 @@ class Outcome:
     slowest: float = 0.0
     slowest_name: str = ""
     crashes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     unexplained: int = 0
     photos: int = 0
 
@@ -54,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="uploads-") as place:
         outcome, stray = send(given.count, given.seed, Path(place))
     rows = [*table(outcome, stray), *allowed_rows()]
-    common.finish("uploads", given, rows, common.describe_machine(), crashes=outcome.crashes)
+    common.finish("uploads", given, rows, common.describe_machine(), crashes=outcome.crashes, lost=outcome.lost)
 
 
 def arguments() -> argparse.Namespace:
@@ -117,7 +119,7 @@ def end_of(photo: tuple[str, bytes], decoder: Decoder, outcome: Outcome) -> str:
         outcome.unexplained += not error.message
         died = isinstance(error, UnreadablePhoto) and isinstance(error.__cause__, ChildDied)
         if died and "memory" not in error.message and "seconds" not in error.message:
-            outcome.crashes.append(f"{name}: {error.message}")
+            outcome.lost.append(error.message)
         return "given up" if died else "refused"
     assert picture.ndim == 3 and picture.shape[2] == 3
     return "decoded"
@@ -134,6 +136,7 @@ def table(outcome: Outcome, stray: list[str]) -> Iterator[Row]:
         found = {end: count for (one, end), count in outcome.ends.items() if one == kind}
         yield note(f"  {kind}", ", ".join(f"{count} {end}" for end, count in sorted(found.items())))
     yield bar("crashes", len(outcome.crashes), 0, at_most=True)
+    yield note("children lost to a crash of a decoding library", len(outcome.lost))
     yield bar("refused without a reason", outcome.unexplained, 0, at_most=True)
     yield bar("files left or written outside", len(stray), 0, at_most=True)
     yield bar("slowest upload", outcome.slowest, SECONDS, "s", digits=2, at_most=True)

@@ -6,6 +6,7 @@ decoding library or needs more memory than it may have. Nothing here knows what 
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from portraitist import images
 from portraitist.errors import PhotoTooLarge, UnreadablePhoto
 from portraitist.images import MAX_BYTES, MAX_PIXELS, read_bytes
-from portraitist.limited import ChildDied, Header, Limited, Means
+from portraitist.limited import ChildDied, Header, Limited, Means, Parts
 from portraitist.types import Picture
 
 Refusal = UnreadablePhoto | PhotoTooLarge
@@ -71,7 +72,9 @@ class Decoder:
             return error
 
 
-def answer(header: Header, data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """What the child does with a picture's bytes."""
-    picture = images.decode(data, name=header["name"], max_pixels=header["max_pixels"])
-    return {"height": picture.shape[0], "width": picture.shape[1]}, picture.reshape(-1).data
+def answer(header: Header, data: bytes) -> tuple[dict[str, Any], Parts]:
+    """What the child does with a picture's bytes. The pixels go as they come, never whole."""
+    size, strips = images.decode_strips(data, name=header["name"], max_pixels=header["max_pixels"])
+    first = next(strips)  # a refusal can still be told
+    parts = (np.ascontiguousarray(strip).reshape(-1).data for strip in chain((first,), strips))
+    return {"height": size.height, "width": size.width}, Parts(3 * size.area, parts)

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,19 @@ from portraitist import errors
 from portraitist.errors import Fault, PortraitistError, ResourceError
 
 Header = Mapping[str, Any]
-Function = Callable[[Header, bytes], tuple[Header, Any]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Data of an answer that come one after another: `size` bytes in all."""
+
+    size: int
+    parts: Iterable[bytes | memoryview]
+
+
+Data = bytes | memoryview | Parts
+Function = Callable[[Header, bytes], tuple[Header, Data]]
+
 
 _FRAME = struct.Struct(">IQ")
 _MAX_HEADER = 2**20
@@ -165,11 +177,13 @@ def _exchange(
         return None
 
 
-def _send(pipe: IO[bytes], header: Header, data: Any) -> None:
+def _send(pipe: IO[bytes], header: Header, data: Data) -> None:
     head = json.dumps(header).encode()
-    pipe.write(_FRAME.pack(len(head), len(data)))
+    whole = data if isinstance(data, Parts) else Parts(len(data), (data,))
+    pipe.write(_FRAME.pack(len(head), whole.size))
     pipe.write(head)
-    pipe.write(data)
+    for part in whole.parts:
+        pipe.write(part)
     pipe.flush()
 
 
@@ -225,7 +239,7 @@ def serve(entry: str, means: str) -> None:
     limit_means(Means(**json.loads(means)))
     while (call := _receive(source)) is not None:
         header, data = call
-        answer: tuple[Header, Any]
+        answer: tuple[Header, Data]
         try:
             answer = function(header, bytes(data))
         except PortraitistError as error:
