@@ -210,6 +210,8 @@ def _record(
     subject = tags.words_prompt(prepared.identity, (), request.class_word, tags.load_rules())
     name = faces.recogniser.name
     bare = measure.make_record(name, training, held_out)
+    if request.kind == "pet":
+        return replace(bare, reason="How alike a pet is, cannot be measured yet.")
     if not held_out:
         return bare
     if on_step is None:

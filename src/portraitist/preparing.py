@@ -16,7 +16,7 @@ from portraitist.captions.tagger import Tagger, chosen
 from portraitist.decoder import Decoder
 from portraitist.errors import BadRequest, TooFewPhotos
 from portraitist.faces import Faces
-from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, random_crops
+from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_pets, check_photos, random_crops, subject_crops
 from portraitist.recipes import Base, Recipe
 from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest
 from portraitist.settings import Settings
@@ -39,7 +39,12 @@ def check(request: TrainRequest, settings: Settings, faces: Faces, on_step: OnSt
     """The verdicts on the request's photos. Raises TooFewPhotos below 3 accepted ones, with the reasons in its hint."""
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
     paths = [Path(photo) for photo in request.photos]
-    checked = check_photos(paths, faces, limits=limits, point=request.face, keep_all=request.keep_all, on_step=on_step)
+    if request.kind == "pet":
+        checked = check_pets(paths, limits=limits, crops=request.crops, point=request.face, on_step=on_step)
+    else:
+        checked = check_photos(
+            paths, faces, limits=limits, point=request.face, keep_all=request.keep_all, on_step=on_step
+        )
     if not checked.enough:
         reasons = [photo.reasons[0].message for photo in checked.photos if photo.reasons]
         raise TooFewPhotos(
@@ -71,7 +76,10 @@ def hold_out(photos: Sequence[CheckedPhoto], seed: int) -> tuple[tuple[CheckedPh
 
 def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Recipe, tagger: Tagger | None) -> Prepared:
     """Hold photos out, cut crops, describe and caption the rest."""
-    training, held_out = hold_out(checked.accepted, request.seed)
+    # nothing could be measured on a pet's photos, so none is held out
+    training, held_out = (
+        hold_out(checked.accepted, request.seed) if request.kind == "person" else (checked.accepted, ())
+    )
     rules, size = tags.load_rules(), Size(*base.size)
     with Decoder() as decoder:
         pictures = [decoder.read(photo.path) for photo in training]
@@ -80,11 +88,10 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))
     ]
     calm = [crops[0] for crops in cut]
-    captioner = choose_captioner(request.captioner, tagger, calm)
+    captioner = choose_captioner(request.captioner if request.kind == "person" else "none", tagger, calm)
     told = [
-        captioner.describe(p, crop, photo.face).tags
+        captioner.describe(p, crop, photo.face).tags if photo.face else ()
         for photo, p, crop in zip(training, pictures, calm, strict=True)
-        if photo.face
     ]
     constant = tags.constant_tags(told, rules)
     # a tagger that is not believed must not say who the sitter is either
@@ -100,6 +107,9 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
 
 
 def _crops(photo: CheckedPhoto, picture: Picture, size: Size, count: int, seed: int) -> tuple[Picture, ...]:
+    if photo.subject is not None:
+        cut = subject_crops(picture, photo.subject, size, count=max(1, count), seed=seed)
+        return tuple(crop.picture for crop in cut)
     if photo.face is None:  # an accepted photo has a face; this tells the type checker
         raise BadRequest(f"{photo.path.name} shows no face.")
     return tuple(crop.picture for crop in random_crops(picture, photo.face, size, count=max(1, count), seed=seed))

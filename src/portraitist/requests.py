@@ -19,6 +19,9 @@ T = TypeVar("T")
 Kind = Literal["person", "pet"]
 Verdict = Literal["accepted", "rejected"]
 
+Corners = tuple[float, float, float, float]
+"""x, y, width, height: in pixels, or as shares of the picture if none exceeds 1."""
+
 MIN_PHOTOS = 3
 """Fewer accepted photos are no training set."""
 
@@ -38,7 +41,8 @@ class TrainRequest(_Strict):
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
     where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos: tagger,
-    facts, none, or auto (see `captions.describe`); `faces` names the face models (see `faces.parts`).
+    facts, none, or auto (see `captions.describe`); `faces` names the face models (see `faces.parts`);
+    `crops` are boxes by hand of a pet or a thing, by file name, or for all photos under the empty name.
     """
 
     sitter: str
@@ -53,6 +57,7 @@ class TrainRequest(_Strict):
     keep_all: bool = False
     captioner: str = "auto"
     faces: str = "embedded"
+    crops: Mapping[str, Corners] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,13 @@ class FaceReport(_Strict):
 
 @dataclass(frozen=True)
 class PhotoVerdict(_Strict):
-    """One photo, accepted or rejected with reasons."""
+    """One photo, accepted or rejected with reasons; `subject` is the box in pixels of a pet or a thing."""
 
     file: str
     verdict: Verdict
     reasons: tuple[Reason, ...] = ()
     face: FaceReport | None = None
+    subject: Corners | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`portraitist check`: a verdict on each photo."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from portraitist.files import make_folder, write_text
 
 if TYPE_CHECKING:
     from portraitist.photos import PhotoCheck
+    from portraitist.requests import Corners
 
 Photos = Annotated[
     list[Path], typer.Argument(help="Photos, folders or archives (zip, tar) of them.", show_default=False)
@@ -19,7 +21,11 @@ Face = Annotated[
     str | None,
     typer.Option("--face", metavar="X,Y", help="A point in the right face: pixels, or shares of width and height."),
 ]
-Kind = Annotated[str, typer.Option("--kind", help="person or pet.")]
+Kind = Annotated[str, typer.Option("--kind", help="person, or pet for pets and things.")]
+Crop = Annotated[
+    list[str] | None,
+    typer.Option("--crop", metavar="[FILE=]X,Y,W,H", help="The box of a pet: pixels or shares, for one photo or all."),
+]
 KeepAll = Annotated[bool, typer.Option("--keep-all", help="Accept every photo with a face; reasons become warnings.")]
 Sitter = Annotated[str | None, typer.Option("--sitter", help="Compare with the photos of this sitter too.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for check.json and the crops of accepted photos.")]
@@ -35,27 +41,30 @@ def check(
     sitter: Sitter = None,
     face: Face = None,
     kind: Kind = "person",
+    crop: Crop = None,
     keep_all: KeepAll = False,
     face_names: common.FaceNames = None,
     out: Out = None,
     as_json: common.Json = False,
 ) -> None:
     """Say which photos can be learned from, and why not the others. Ends with 2 if fewer than 3 are accepted."""
-    from portraitist.photos import Limits, check_photos, opened
+    from portraitist.photos import Limits, check_pets, check_photos, opened
 
-    point = parse_point(face)
-    need_person(kind)
+    point, boxes, pet = parse_point(face), parse_crops(crop, kind), is_pet(kind)
     settings = common.settings_of(context)
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
     if out is not None:
         make_folder(out)
     known = _photos_of(sitter, settings.home) if sitter is not None else ()
-    faces = common.load_faces(settings, face_names)
+    faces = None if pet else common.load_faces(settings, face_names)
     with opened(photos, max_bytes=limits.bytes) as files:
         with common.progress() as on_step:
-            checked = check_photos(
-                files, faces, limits=limits, known=known, point=point, keep_all=keep_all, on_step=on_step
-            )
+            if faces is None:
+                checked = check_pets(files, limits=limits, crops=boxes, known=known, point=point, on_step=on_step)
+            else:
+                checked = check_photos(
+                    files, faces, limits=limits, known=known, point=point, keep_all=keep_all, on_step=on_step
+                )
         if out is not None:
             _write(checked, out)
     common.answer(checked.report, words_of(checked), as_json)
@@ -71,12 +80,28 @@ def _photos_of(sitter: str, home: Path) -> tuple[Path, ...]:
     return find_photos([folder.photos])
 
 
-def need_person(kind: str) -> None:
-    """Raises BadRequest for another kind than person."""
+def is_pet(kind: str) -> bool:
+    """Whether `--kind` is pet. Raises BadRequest for what is neither that nor person."""
     if kind not in ("person", "pet"):
         raise BadRequest(f"--kind {kind!r} is not known.", hint="Use person or pet.")
-    if kind == "pet":
-        raise BadRequest("Photos of pets cannot be judged yet.", hint="Use --kind person for people.")
+    return kind == "pet"
+
+
+def parse_crops(given: Sequence[str] | None, kind: str) -> "dict[str, Corners]":
+    """The boxes of `--crop [FILE=]X,Y,W,H` by file name, empty for all photos. Raises BadRequest."""
+    if given and not is_pet(kind):
+        raise BadRequest("--crop is for pets and things.", hint="Add --kind pet, or point at a face with --face X,Y")
+    found = {}
+    for text in given or ():
+        name, _, numbers = text.rpartition("=")
+        try:
+            x, y, width, height = (float(number) for number in numbers.split(","))
+        except ValueError:
+            x = y = width = height = -1.0
+        if not (0 <= x < 1e6 and 0 <= y < 1e6 and 0 < width < 1e6 and 0 < height < 1e6):
+            raise BadRequest(f"--crop {text!r} is no box.", hint="Give four numbers, such as --crop 0.2,0.1,0.6,0.8")
+        found[name] = (x, y, width, height)
+    return found
 
 
 def parse_point(text: str | None) -> tuple[float, float] | None:
@@ -109,13 +134,18 @@ def words_of(checked: "PhotoCheck") -> str:
 def _write(checked: "PhotoCheck", out: Path) -> None:
     from portraitist.decoder import Decoder
     from portraitist.images import save_jpeg
-    from portraitist.photos import face_crop
+    from portraitist.photos import face_crop, subject_crops
     from portraitist.requests import to_json
     from portraitist.types import Size
 
     with Decoder() as decoder:
         for number, photo in enumerate(checked.accepted, 1):
-            if photo.face is not None:
-                crop = face_crop(decoder.read(photo.path), photo.face, Size(512, 512))
-                save_jpeg(out / f"{number:02d}-{photo.path.stem}.jpg", crop.picture, made=False)
+            picture = decoder.read(photo.path)
+            if photo.subject is not None:
+                (crop,) = subject_crops(picture, photo.subject, Size(512, 512), count=1, seed=0)
+            elif photo.face is not None:
+                crop = face_crop(picture, photo.face, Size(512, 512))
+            else:
+                continue
+            save_jpeg(out / f"{number:02d}-{photo.path.stem}.jpg", crop.picture, made=False)
     write_text(out / "check.json", to_json(checked.report, indent=2) + "\n")

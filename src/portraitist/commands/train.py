@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portraitist.commands import common
-from portraitist.commands.check import Face, KeepAll, Kind, need_person, parse_point
+from portraitist.commands.check import Crop, Face, KeepAll, Kind, is_pet, parse_crops, parse_point
 from portraitist.errors import BadRequest
 from portraitist.files import make_folder
 
@@ -20,6 +20,7 @@ Photos = Annotated[
     typer.Argument(help="Photos of one person: files, folders, archives (zip, tar).", show_default=False),
 ]
 Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
+ClassWord = Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person; of a pet cat, dog …")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for portraits, page and likeness, or a .safetensors file.")
@@ -37,9 +38,10 @@ def train(
     base: Annotated[str, typer.Option("--base", help="The base to train on.")] = "mini",
     recipe: Annotated[str | None, typer.Option("--recipe", help="The base's own unless given.")] = None,
     trigger: Annotated[str, typer.Option("--trigger", help="The word that will call the sitter.")] = "ohwx",
-    class_word: Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person.")] = "person",
+    class_word: ClassWord = "person",
     kind: Kind = "person",
     face: Face = None,
+    crop: Crop = None,
     keep_all: KeepAll = False,
     captioner: Annotated[
         str, typer.Option("--captioner", help="Who describes the photos: auto, tagger, facts or none.")
@@ -56,7 +58,7 @@ def train(
     """Learn a sitter from photos: check, crop, caption, train, and show portraits in all styles."""
     from portraitist.requests import TrainRequest
 
-    need_person(kind)
+    pet = is_pet(kind)
     settings = common.settings_of(context)
     point = parse_point(face)
     if point is not None and max(point) > 1:
@@ -67,12 +69,14 @@ def train(
         base=base,
         recipe=recipe,
         trigger=_trigger(trigger),
-        class_word=_class(class_word),
+        class_word=_class(class_word, pet),
+        kind="pet" if pet else "person",
         seed=seed,
         face=point,
         keep_all=keep_all,
         captioner=captioner,
         faces=face_names or settings.faces,
+        crops=parse_crops(crop, kind),
     )
     run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
 
@@ -138,7 +142,12 @@ def _trigger(word: str) -> str:
     return clean
 
 
-def _class(word: str) -> str:
+def _class(word: str, pet: bool) -> str:
+    if pet:
+        clean = "pet" if word == "person" else word.strip().lower()
+        if not clean.replace("-", "").isalpha() or len(clean) > 32:
+            raise BadRequest(f"--class {word!r} is not one word.", hint="Use a word such as cat, dog, horse or teapot.")
+        return clean
     if word not in CLASS_WORDS:
         raise BadRequest(f"--class {word!r} is not known.", hint=f"Use one of {', '.join(CLASS_WORDS)}.")
     return word

@@ -16,8 +16,18 @@ from portraitist.photos import quality
 from portraitist.photos.archives import told
 from portraitist.photos.intake import find_photos
 from portraitist.photos.quality import Limits
-from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
-from portraitist.types import Embedding, OnStep, Picture, Step, no_progress
+from portraitist.requests import (
+    HELD_OUT_FROM,
+    MIN_PHOTOS,
+    CheckReport,
+    Corners,
+    FaceReport,
+    PhotoVerdict,
+    Reason,
+    Verdict,
+    Warn,
+)
+from portraitist.types import Box, Embedding, OnStep, Picture, Step, no_progress
 
 
 class FaceFinder(Protocol):
@@ -30,7 +40,8 @@ class FaceFinder(Protocol):
 
 @dataclass(frozen=True)
 class CheckedPhoto:
-    """A photo file with what was found: `face` and `embedding` are None where no face was chosen."""
+    """A photo file with what was found: `face` and `embedding` are None where no face was chosen, `subject` is the box
+    of a pet or a thing."""
 
     path: Path
     reasons: tuple[Reason, ...] = ()
@@ -39,6 +50,7 @@ class CheckedPhoto:
     picture_hash: quality.Bits | None = None
     face_hash: quality.Bits | None = None
     distance: float | None = None
+    subject: Box | None = None
 
     @property
     def accepted(self) -> bool:
@@ -46,7 +58,12 @@ class CheckedPhoto:
 
     @property
     def verdict(self) -> PhotoVerdict:
-        return PhotoVerdict(told(self.path), "accepted" if self.accepted else "rejected", self.reasons, self._face())
+        verdict: Verdict = "accepted" if self.accepted else "rejected"
+        return PhotoVerdict(told(self.path), verdict, self.reasons, self._face(), self._subject())
+
+    def _subject(self) -> Corners | None:
+        box = self.subject
+        return None if box is None else (round(box.x, 1), round(box.y, 1), round(box.width, 1), round(box.height, 1))
 
     def _face(self) -> FaceReport | None:
         if self.face is None:
