@@ -5,7 +5,7 @@ cats apart.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,21 @@ from portraitist.photos.quality import Limits
 from portraitist.photos.subject import find_subject
 from portraitist.requests import MIN_PHOTOS, Corners, Reason, Warn
 from portraitist.types import Box, OnStep, Picture, Seed, Size, Step, derive_seed, no_progress
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photo on its way to its verdict: the subject's box, the reasons so far, the hash of the picture."""
+
+    path: Path
+    reasons: tuple[Reason, ...] = ()
+    subject: Box | None = None
+    hash: quality.Bits | None = None
+
+    @property
+    def checked(self) -> CheckedPhoto:
+        return CheckedPhoto(self.path, self.reasons, subject=self.subject)
+
 
 _CALM, _ROOMS = 1.25, (1.1, 1.7)
 """The crop's shorter side in longer sides of the subject's box."""
@@ -44,15 +59,15 @@ def check_pets(
     with which the new ones are compared. Codes: unreadable, too_large, no_subject, too_small, duplicate.
     """
     limits, files = limits or Limits(), find_photos(paths)
-    photos = []
+    looked = []
     with Decoder() as decoder:
         pictures = decoder.read_ahead([*files, *known], max_bytes=limits.bytes, max_pixels=limits.pixels)
         for number, path in enumerate(files):
             on_step(Step("check", number, len(files), path.name))
-            photos.append(_look(path, next(pictures), limits, crops or {}, point))
+            looked.append(_look(path, next(pictures), limits, crops or {}, point))
         on_step(Step("check", len(files), len(files)))
-        earlier = [CheckedPhoto(path, picture_hash=_hash(next(pictures))) for path in known]
-    photos = _mark_duplicates(photos, earlier, limits)
+        earlier = [_Seen(path, hash=_hash(next(pictures))) for path in known]
+    photos = [seen.checked for seen in _mark_duplicates(looked, earlier, limits)]
     count = sum(photo.accepted for photo in photos)
     warnings = [] if count else [Warn("no_subject", "Show the subject with --crop X,Y,W,H, in pixels or shares.")]
     if count < MIN_PHOTOS:
@@ -71,9 +86,9 @@ def _look(
     limits: Limits,
     crops: Mapping[str, Corners],
     point: tuple[float, float] | None,
-) -> CheckedPhoto:
+) -> _Seen:
     if isinstance(picture, Refusal):
-        return CheckedPhoto(path, (quality.unreadable(picture),))
+        return _Seen(path, (quality.unreadable(picture),))
     size = size_of(picture)
     corners = crops.get(path.name, crops.get(""))
     if corners is not None:
@@ -84,10 +99,8 @@ def _look(
         box = None if found is None else found.box
     if box is None:
         text = f"{path.name} shows nothing that stands out."
-        return CheckedPhoto(path, (Reason("no_subject", None, None, text),))
-    return CheckedPhoto(
-        path, tuple(_reasons(path.name, box, limits)), subject=box, picture_hash=quality.picture_hash(picture)
-    )
+        return _Seen(path, (Reason("no_subject", None, None, text),))
+    return _Seen(path, tuple(_reasons(path.name, box, limits)), box, _hash(picture))
 
 
 def _pixels(point: tuple[float, float], size: Size) -> tuple[float, float]:
@@ -113,27 +126,25 @@ def _reasons(name: str, box: Box, limits: Limits) -> list[Reason]:
     return [Reason("too_small", round(longer, 1), limits.face_pixels, text)]
 
 
-def _mark_duplicates(
-    photos: Sequence[CheckedPhoto], earlier: Sequence[CheckedPhoto], limits: Limits
-) -> list[CheckedPhoto]:
+def _mark_duplicates(photos: Sequence[_Seen], earlier: Sequence[_Seen], limits: Limits) -> list[_Seen]:
     """Of photos of one shot the first one stays."""
     kept, marked = list(earlier), []
     for photo in photos:
         twin = next((other for other in kept if _bits(photo, other) <= limits.hash_bits), None)
-        if photo.accepted and twin is not None:
+        if not photo.reasons and twin is not None:
             bits = _bits(photo, twin)
             text = f"{photo.path.name} is the same shot as {twin.path.name} ({bits} of 64 bits differ)."
             photo = replace(photo, reasons=(Reason("duplicate", bits, limits.hash_bits, text),))
-        elif photo.accepted:
+        elif not photo.reasons:
             kept.append(photo)
         marked.append(photo)
     return marked
 
 
-def _bits(first: CheckedPhoto, second: CheckedPhoto) -> int:
-    if first.picture_hash is None or second.picture_hash is None:
+def _bits(first: _Seen, second: _Seen) -> int:
+    if first.hash is None or second.hash is None:
         return 64
-    return quality.bits_apart(first.picture_hash, second.picture_hash)
+    return quality.bits_apart(first.hash, second.hash)
 
 
 def subject_crops(picture: Picture, box: Box, size: Size, *, count: int, seed: Seed) -> tuple[Crop, ...]:
