@@ -122,7 +122,7 @@ def load(folder: Path, names: str = EMBEDDED, *, threads: int = 1, offline: bool
     """
     parts = chosen(names)
     paths = require(folder)
-    made = {job: _make(part, folder, threads, offline) for part in parts for job in part.does[:1]}
+    made = {job: _make(part, folder, threads, offline) for part in parts for job in part.does[:1] if job != "masker"}
     both = next((part for part in parts if len(part.does) > 1), None)
     if both is not None:
         made = {**made, **dict.fromkeys(both.does, made[both.does[0]])}
