@@ -63,8 +63,8 @@ def arguments() -> argparse.Namespace:
     return common.options(__doc__, count=COUNT, of="uploads", seed=0).parse_args()
 
 
-def send(count: int, seed: int, root: Path) -> tuple[Outcome, list[str]]:
-    """Send `count` uploads; the outcome, and the files that were left where none should be."""
+def send(count: int, seed: int, root: Path, every: int = 1) -> tuple[Outcome, list[str]]:
+    """Send `count` uploads, or each `every`-th; the outcome, and the files that were left where none should be."""
     inbox, outside, temporary = root / "inbox", root / "outside", root / "temporary"
     for folder in (inbox, outside, temporary):
         folder.mkdir()
@@ -73,7 +73,8 @@ def send(count: int, seed: int, root: Path) -> tuple[Outcome, list[str]]:
     try:
         with Decoder() as decoder:
             for number, make in enumerate(uploads(count, seed, HEIC, outside)):
-                receive(make(), number, inbox, decoder, outcome)
+                if number % every == 0:
+                    receive(make(), number, inbox, decoder, outcome)
                 common.progress("uploads", number + 1, count)
     finally:
         tempfile.tempdir = kept

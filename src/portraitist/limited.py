@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,7 @@ _FRAME = struct.Struct(">IQ")
 _MAX_HEADER = 2**20
 _MAX_DATA = 2**30
 _OPEN_FILES = 64
+_START_SECONDS = 60.0
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from portraitist.limited import serve; serve(*sys.argv[2:])"
 
 
@@ -98,19 +99,8 @@ class Limited:
         """The function's answer, of at most `most` bytes. Raises the function's own PortraitistError, or ChildDied."""
         with self._lock:
             child = self._ready()
-            overran = threading.Event()
-
-            def stop() -> None:
-                overran.set()
-                child.kill()
-
-            timer = threading.Timer(self._means.seconds, stop)
-            timer.daemon = True
-            timer.start()
-            try:
+            with _deadline(child, self._means.seconds) as overran:
                 answer = _exchange(child, header, data, most)
-            finally:
-                timer.cancel()
             if answer is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(1.0)  # so that its own end is told, not ours
@@ -136,6 +126,11 @@ class Limited:
             )
         except OSError as error:
             raise ResourceError(f"The process that reads files could not be started: {error.strerror}.") from error
+        with _deadline(self._child, _START_SECONDS):
+            ready = _exchange(self._child, None, b"", 0)
+        if ready is None:
+            self._end(at_once=True)
+            raise ResourceError("The process that reads files could not be started.", hint="Is there memory left?")
         self._calls = 0
         self.started += 1
         return self._child
@@ -164,14 +159,33 @@ class Limited:
         return "made the decoder fail"
 
 
+@contextlib.contextmanager
+def _deadline(child: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Kill the child when the block lasts longer; the event says whether that happened."""
+    overran = threading.Event()
+
+    def stop() -> None:
+        overran.set()
+        child.kill()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield overran
+    finally:
+        timer.cancel()
+
+
 def _exchange(
-    child: subprocess.Popen[bytes], header: Header, data: bytes, most: int
+    child: subprocess.Popen[bytes], header: Header | None, data: bytes, most: int
 ) -> tuple[dict[str, Any], bytearray] | None:
-    """The answer; None when the child died over it or answered what is no answer."""
+    """The answer to a call, or without a header the child's first word; None when the child died over it."""
     if child.stdin is None or child.stdout is None:
         raise Fault("A child process has no pipes.")
     try:
-        _send(child.stdin, header, data)
+        if header is not None:
+            _send(child.stdin, header, data)
         return _receive(child.stdout, most)
     except (OSError, ValueError):
         return None
@@ -237,6 +251,7 @@ def serve(entry: str, means: str) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libraries that print shall not spoil the answers
     sys.dont_write_bytecode = True
     limit_means(Means(**json.loads(means)))
+    _send(target, {"ready": True}, b"")
     while (call := _receive(source)) is not None:
         header, data = call
         answer: tuple[Header, Data]
