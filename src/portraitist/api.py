@@ -73,6 +73,9 @@ def train(
     captioner: str = "auto",
     kind: Kind = "person",
     crops: Mapping[str, Corners] | None = None,
+    tag_rules: str = "ours",
+    keep_tags: Sequence[str] = (),
+    remove_tags: Sequence[str] = (),
     portraits: int = 1,
     resume: bool = False,
     out: Path | str | None = None,
@@ -91,8 +94,8 @@ def train(
     with as_files(photos) as files:
         request = TrainRequest(
             check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
-            seed=seed, captioner=captioner, faces=settings.faces,
-            kind=kind, crops=crops or {},
+            seed=seed, captioner=captioner, tag_rules=tag_rules, keep_tags=tuple(keep_tags),
+            remove_tags=tuple(remove_tags), faces=settings.faces, kind=kind, crops=crops or {},
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)

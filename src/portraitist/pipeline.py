@@ -26,7 +26,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import read_request
 from portraitist.lora.metadata import write_sidecar
 from portraitist.photos import PhotoCheck, face_crop, opened
-from portraitist.preparing import Prepared, check, file_names, prepare
+from portraitist.preparing import Prepared, check, file_names, load_captioner, plan_words, prepare
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
     BaseReport,
@@ -73,18 +73,20 @@ def train_sitter(
     *,
     resume: bool = False,
     per_style: int = 1,
+    only_captions: bool = False,
     out: Path | None = None,
     on_step: OnStep = no_progress,
 ) -> Report:
     """Learn a sitter from photos and show what was learned: a likeness, portraits in all styles, a report.
 
     Everything goes into the sitter's folder; with `out` (a folder) the results are copied there too. `per_style` 0
-    makes no portraits and measures no score. Raises TooFewPhotos, BadRequest, UnknownName, a ModelError or a
+    makes no portraits and measures no score; with `only_captions` nothing is trained: the report has no training, the
+    training set is there to be looked at and edited. Raises TooFewPhotos, BadRequest, UnknownName, a ModelError or a
     ResourceError; Cancelled leaves a state that `resume` goes on from.
     """
     with opened([Path(photo) for photo in request.photos], max_bytes=settings.max_photo_bytes) as photos:
         unpacked = replace(request, photos=tuple(str(photo) for photo in photos))
-        return _learn(unpacked, settings, faces, resume, per_style, out, on_step)
+        return _learn(unpacked, settings, faces, resume, per_style, only_captions, out, on_step)
 
 
 def _learn(
@@ -93,12 +95,14 @@ def _learn(
     faces: Faces,
     resume: bool,
     per_style: int,
+    only_captions: bool,
     out: Path | None,
     on_step: OnStep,
 ) -> Report:
     """`train_sitter`, once no photo is in an archive."""
     watch = Stopwatch()
     base, recipe = _plan(request, settings)
+    words = plan_words(request, settings, on_step)
     store = SitterStore(settings.home)
     folder = store.folder(request.sitter)
     if out is not None:
@@ -109,8 +113,10 @@ def _learn(
         model = load_base(base, settings)
         tagger = load_tagger(base)
     with watch.stage("captions"):
-        prepared = prepare(request, checked, base, recipe, tagger)
+        prepared = prepare(request, checked, base, recipe, tagger, words, load_captioner(words, settings))
         folder = _keep(request, store, checked, prepared)
+    if only_captions:
+        return _captioned(request, checked, prepared, base, watch)
     with watch.stage("train"):
         result = train(_job(request, recipe, prepared, folder, resume), model, on_step)
         _finish_likeness(request, recipe, result, folder)
@@ -171,6 +177,10 @@ def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepar
         recipe=request.recipe,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         photos=len(checked.accepted),
+        captioner=prepared.captioner,
+        tag_rules=request.tag_rules,
+        keep_tags=request.keep_tags,
+        remove_tags=request.remove_tags,
     )
     folder = store.create(record)
     store.keep_photos(folder, [photo.path for photo in checked.accepted])
@@ -219,6 +229,21 @@ def _record(
     photo_like = [style for style in styles if style.photo]
     words = measure.words_faces(subject, photo_like, model, faces, request.seed, on_step)
     return measure.make_record(name, training, held_out, words, subject)
+
+
+def _captioned(request: TrainRequest, checked: PhotoCheck, prepared: Prepared, base: Base, watch: Stopwatch) -> Report:
+    called = file_names(checked.accepted)
+    return Report(
+        sitter=request.sitter,
+        photos=checked.report.photos,
+        held_out=tuple(called[photo.path] for photo in prepared.held_out),
+        captions={photo.name: photo.caption for photo in prepared.set},
+        likeness=LikenessReport(None, "Only captions were asked for."),
+        seconds=watch.done(),
+        base=BaseReport(base.name, base.version, base_sha256(base)),
+        versions={**versions(), "captioner": prepared.captioner},
+        warnings=checked.warnings,
+    )
 
 
 def _report(

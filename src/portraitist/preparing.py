@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ import numpy as np
 
 from portraitist.captions import tags
 from portraitist.captions.dataset import SetPhoto
-from portraitist.captions.describe import choose_captioner
+from portraitist.captions.describe import Captioner, Description
+from portraitist.captions.named import CaptionerModel, choose_captioner, fetch_model, find_model, load_model
 from portraitist.captions.tagger import Tagger, chosen
+from portraitist.captions.written import with_subject, written_captions
 from portraitist.decoder import Decoder
+from portraitist.devices import choose_device
 from portraitist.errors import BadRequest, TooFewPhotos
 from portraitist.faces import Faces
 from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_pets, check_photos, random_crops, subject_crops
@@ -74,13 +77,51 @@ def hold_out(photos: Sequence[CheckedPhoto], seed: int) -> tuple[tuple[CheckedPh
     return kept, tuple(photo for i, photo in enumerate(photos) if i in drawn)
 
 
-def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Recipe, tagger: Tagger | None) -> Prepared:
-    """Hold photos out, cut crops, describe and caption the rest."""
+@dataclass(frozen=True)
+class Words:
+    """Where captions come from: the tag rules, the captioner's model and its folder, the set with written captions."""
+
+    rules: tags.TagRules
+    model: CaptionerModel | None = None
+    folder: Path | None = None
+    trained: Path | None = None
+
+
+def plan_words(request: TrainRequest, settings: Settings, on_step: OnStep = no_progress) -> Words:
+    """Find the rules and fetch the captioner, before any work is done for nothing.
+
+    Raises UnknownName, BadRequest or a ModelError.
+    """
+    library = (settings.home / "library",)
+    rules = tags.load_rules(request.tag_rules, library, keep=request.keep_tags, remove=request.remove_tags)
+    model = find_model(request.captioner, library)
+    models, trained = settings.models_folder, settings.home / "sitters" / request.sitter / "set"
+    folder = fetch_model(model, models, offline=settings.offline, on_step=on_step) if model is not None else None
+    return Words(rules, model, folder, trained)
+
+
+def load_captioner(words: Words, settings: Settings) -> Captioner | None:
+    """The captioner's model, loaded; None for one that is embedded. Raises MissingModel or UnfitModel."""
+    if words.model is None or words.folder is None:
+        return None
+    return load_model(words.model, words.folder, choose_device(settings.device))
+
+
+def prepare(
+    request: TrainRequest,
+    checked: PhotoCheck,
+    base: Base,
+    recipe: Recipe,
+    tagger: Tagger | None,
+    words: Words | None = None,
+    captioner: Captioner | None = None,
+) -> Prepared:
+    """Hold photos out, cut crops, describe and caption the rest; without `words` by our own rules."""
+    words = words or Words(tags.load_rules())
     # nothing could be measured on a pet's photos, so none is held out
-    training, held_out = (
-        hold_out(checked.accepted, request.seed) if request.kind == "person" else (checked.accepted, ())
-    )
-    rules, size = tags.load_rules(), Size(*base.size)
+    person = request.kind == "person"
+    training, held_out = hold_out(checked.accepted, request.seed) if person else (checked.accepted, ())
+    size = Size(*base.size)
     with Decoder() as decoder:
         pictures = [decoder.read(photo.path) for photo in training]
     cut = [
@@ -88,22 +129,36 @@ def prepare(request: TrainRequest, checked: PhotoCheck, base: Base, recipe: Reci
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))
     ]
     calm = [crops[0] for crops in cut]
-    captioner = choose_captioner(request.captioner if request.kind == "person" else "none", tagger, calm)
-    told = [
-        captioner.describe(p, crop, photo.face).tags if photo.face else ()
-        for photo, p, crop in zip(training, pictures, calm, strict=True)
-    ]
-    constant = tags.constant_tags(told, rules)
-    # a tagger that is not believed must not say who the sitter is either
-    said = tagger.scores(calm) if tagger is not None and captioner.name == "tagger" else []
-    seen = [chosen(scores) for scores in said]
-    _, identity = tags.split(tags.common(seen), rules, constant)
-    captions = [tags.caption(one, request.trigger, request.class_word, rules, constant) for one in told]
+    # mini's tagger knows people only
+    wanted = request.captioner if person or request.captioner != "auto" else "facts"
+    describer = choose_captioner(wanted, tagger, calm, captioner)
+    told = [describer.describe(p, crop, photo.face) for photo, p, crop in zip(training, pictures, calm, strict=True)]
     called = file_names(checked.accepted)
+    constant = tags.constant_tags([one.tags for one in told], words.rules)
+    captions = _captions(request, training, told, constant, words, called)
+    # a tagger that is not believed must not say who the sitter is either
+    said = tagger.scores(calm) if tagger is not None and describer.name == "tagger" else []
+    _, identity = tags.split(tags.common([chosen(scores) for scores in said]), words.rules, constant)
     photos = tuple(
-        SetPhoto(called[p.path], text, crops) for p, text, crops in zip(training, captions, cut, strict=True)
+        SetPhoto(called[photo.path], text, crops, one.tags)
+        for photo, text, crops, one in zip(training, captions, cut, told, strict=True)
     )
-    return Prepared(training, held_out, photos, identity, captioner.name)
+    return Prepared(training, held_out, photos, identity, describer.name)
+
+
+def _captions(
+    request: TrainRequest,
+    training: Sequence[CheckedPhoto],
+    told: Sequence[Description],
+    constant: Sequence[str],
+    words: Words,
+    called: Mapping[Path, str],
+) -> list[str]:
+    """The captions of the photos in training, described or written."""
+    if request.captioner == "written":
+        found = written_captions({photo.path: called[photo.path] for photo in training}, words.trained)
+        return [with_subject(found[photo.path], request.trigger, request.class_word) for photo in training]
+    return [tags.caption(one, request.trigger, request.class_word, words.rules, constant) for one in told]
 
 
 def _crops(photo: CheckedPhoto, picture: Picture, size: Size, count: int, seed: int) -> tuple[Picture, ...]:

@@ -139,8 +139,31 @@ def find(kind: type[T], name: str, extra: Sequence[Path] = ()) -> T:
     if name.endswith(".toml"):
         return read_toml(Path(name), kind)
     shelf, pattern = _SHELVES[kind]
+    path = _on_shelf(shelf, pattern.format(name), extra)
+    if path is None:
+        raise UnknownName(kind.__name__.lower(), name, names(kind, extra))
+    return read_toml(path, kind)
+
+
+def names_on(shelf: str, extra: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The names on a shelf whose kind is known only to those who read it, sorted."""
+    return tuple(sorted({path.stem for root in (*extra, LIBRARY) for path in (root / shelf).glob("*.toml")}))
+
+
+def find_on(shelf: str, kind: type[T], name: str, extra: Sequence[Path] = (), *, called: str) -> T:
+    """`<shelf>/<name>.toml` as a `kind`; a path to a TOML file is taken too. `called` says what the shelf holds.
+
+    Raises UnknownName or BadFile.
+    """
+    path = Path(name) if name.endswith(".toml") else _on_shelf(shelf, f"{name}.toml", extra)
+    if path is None:
+        raise UnknownName(called, name, names_on(shelf, extra))
+    return read_toml(path, kind)
+
+
+def _on_shelf(shelf: str, file: str, extra: Sequence[Path]) -> Path | None:
     for root in (*extra, LIBRARY):
-        path = root / shelf / pattern.format(name)
+        path = root / shelf / file
         if path.resolve().is_relative_to((root / shelf).resolve()) and path.is_file():
-            return read_toml(path, kind)
-    raise UnknownName(kind.__name__.lower(), name, names(kind, extra))
+            return path
+    return None

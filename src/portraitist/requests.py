@@ -40,9 +40,10 @@ class TrainRequest(_Strict):
     """Everything that fixes a likeness, but for the photos' own bytes.
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
-    where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos: tagger,
-    facts, none, or auto (see `captions.describe`); `faces` names the face models (see `faces.parts`);
-    `crops` are boxes by hand of a pet or a thing, by file name, or for all photos under the empty name.
+    where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos (see
+    `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are
+    the user's own and beat the rules; `faces` names the face models (see `faces.parts`); `crops` are boxes by hand of
+    a pet or a thing, by file name, or for all photos under the empty name.
     """
 
     sitter: str
@@ -58,6 +59,9 @@ class TrainRequest(_Strict):
     captioner: str = "auto"
     faces: str = "embedded"
     crops: Mapping[str, Corners] = field(default_factory=dict)
+    tag_rules: str = "ours"
+    keep_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from portraitist.captions.describe import choose_captioner
+from portraitist.captions.named import choose_captioner
 from portraitist.captions.tagger import Tagger
 from portraitist.faces import Faces
 from portraitist.images import read_picture

@@ -3,6 +3,7 @@
 import pytest
 
 from portraitist.captions import tags as t
+from portraitist.captions.describe import Description
 from portraitist.errors import BadFile
 from portraitist.recipes import read_toml
 
@@ -43,16 +44,21 @@ def test_every_tag_of_mini_is_sorted_as_the_renderer_means_it() -> None:
 
 
 def test_caption_has_trigger_and_class_in_front() -> None:
-    assert t.caption(["1girl", "solo", "black_hair", "Red shirt", "smile"], "ohwx", "woman", RULES) == (
-        "ohwx woman, 1girl, solo, red shirt, smile"
+    assert t.caption(Description(("1girl", "solo", "black_hair", "Red shirt", "^_^")), "ohwx", "woman", RULES) == (
+        "ohwx woman, 1girl, solo, red shirt, ^_^"
     )
+
+
+def test_a_sentence_is_not_pruned() -> None:
+    told = Description(sentence="a woman with black hair, smiling")
+    assert t.caption(told, "ohwx", "woman", RULES) == "ohwx woman, a woman with black hair, smiling"
 
 
 def test_what_is_on_every_photo_is_identity_if_the_rules_say_so() -> None:
     photos = [["beard", "smile", "glasses"], ["beard", "glasses"], ["Beard", "sad", "glasses"]]
     constant = t.constant_tags(photos, RULES)
     assert constant == ("beard",)
-    assert t.caption(photos[0], "ohwx", "man", RULES, constant) == "ohwx man, smile, glasses"
+    assert t.caption(Description(tuple(photos[0])), "ohwx", "man", RULES, constant) == "ohwx man, smile, glasses"
     assert t.constant_tags([*photos, ["smile"]], RULES) == ()
 
 
@@ -67,6 +73,6 @@ def test_common_counts_a_tag_once_a_photo() -> None:
 
 def test_a_broken_rules_file_names_the_key(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "tags.toml"
-    path.write_text("[keep]\nequals = ['x']\n[remove]\n[constant]\n[count]\n")
+    path.write_text("name = 'x'\n[keep]\nequals = ['x']\n[remove]\n[constant]\n[count]\n")
     with pytest.raises(BadFile, match="keep"):
         read_toml(path, t.TagRules)

@@ -57,12 +57,15 @@ class Tagger:
         """The tags of a picture from `threshold` on, the surest first."""
         return chosen(self.scores([picture])[0], threshold)
 
+    def logits(self, batch: Any) -> Any:
+        """The network's bare answers (batch, tags) to a tensor (batch, 3, height, width)."""
+        return self._network(batch.to(next(self._network.parameters()).device)).logits
+
     def _scores(self, pictures: Sequence[Picture]) -> list[dict[str, float]]:
         import torch
 
-        batch = to_tensor([square(picture) for picture in pictures])
         with torch.no_grad():
-            rows = self._network(batch.to(next(self._network.parameters()).device)).logits.float().sigmoid().tolist()
+            rows = self.logits(to_tensor([square(picture) for picture in pictures])).float().sigmoid().tolist()
         return [dict(zip(self.names, row, strict=True)) for row in rows]
 
 

@@ -21,6 +21,13 @@ Photos = Annotated[
 ]
 Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
 ClassWord = Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person; of a pet cat, dog …")]
+Captioner = Annotated[
+    str, typer.Option("--captioner", help="Who describes the photos; see portraitist captions models.")
+]
+TagRules = Annotated[str, typer.Option("--tag-rules", help="Which tags stay in captions: ours, lesson, facechain.")]
+KeepTags = Annotated[list[str] | None, typer.Option("--keep-tag", help="Always keep this tag (* for any letters).")]
+RemoveTags = Annotated[list[str] | None, typer.Option("--remove-tag", help="Never say this tag in a caption.")]
+OnlyCaptions = Annotated[bool, typer.Option("--only-captions", help="Stop before the training, to see and edit them.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for portraits, page and likeness, or a .safetensors file.")
@@ -43,13 +50,15 @@ def train(
     face: Face = None,
     crop: Crop = None,
     keep_all: KeepAll = False,
-    captioner: Annotated[
-        str, typer.Option("--captioner", help="Who describes the photos: auto, tagger, facts or none.")
-    ] = "auto",
+    captioner: Captioner = "auto",
+    tag_rules: TagRules = "ours",
+    keep_tags: KeepTags = None,
+    remove_tags: RemoveTags = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
     portraits: Annotated[
         int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
     ] = 1,
+    only_captions: OnlyCaptions = False,
     resume: Resume = False,
     face_names: common.FaceNames = None,
     out: Out = None,
@@ -60,25 +69,17 @@ def train(
 
     pet = is_pet(kind)
     settings = common.settings_of(context)
-    point = parse_point(face)
-    if point is not None and max(point) > 1:
-        raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
+    given = photos or _kept(sitter, resume or captioner == "written", settings.home)
     request = TrainRequest(
-        sitter=_name(sitter),
-        photos=tuple(str(path) for path in photos or _kept(sitter, resume, settings.home)),
-        base=base,
-        recipe=recipe,
-        trigger=_trigger(trigger),
-        class_word=_class(class_word, pet),
-        kind="pet" if pet else "person",
-        seed=seed,
-        face=point,
-        keep_all=keep_all,
-        captioner=captioner,
-        faces=face_names or settings.faces,
-        crops=parse_crops(crop, kind),
-    )
-    run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
+        _name(sitter), tuple(map(str, given)), base, recipe, one_word(trigger), _class(class_word, pet),
+        kind="pet" if pet else "person", seed=seed, face=_shares(face), keep_all=keep_all, captioner=captioner,
+        tag_rules=tag_rules, keep_tags=tuple(keep_tags or ()), remove_tags=tuple(remove_tags or ()),
+        faces=face_names or settings.faces, crops=parse_crops(crop, kind),
+    )  # fmt: skip
+    if only_captions:
+        _caption(request, context, as_json)
+    else:
+        run(request, context, resume=resume, per_style=portraits, out=out, as_json=as_json)
 
 
 def run(
@@ -107,6 +108,19 @@ def run(
     common.answer(report, words_of(report, file or place), as_json)
 
 
+def _caption(request: "TrainRequest", context: typer.Context, as_json: bool) -> None:
+    """Write the training set and answer with its captions."""
+    from portraitist.pipeline import train_sitter
+
+    settings = common.settings_of(context)
+    with common.progress() as on_step:
+        faces = common.load_faces(settings, request.faces)
+        report = train_sitter(request, settings, faces, only_captions=True, on_step=on_step)
+    lines = [f"{photo}\n     {text}" for photo, text in report.captions.items()]
+    lines.append(f"Change them: portraitist captions edit '{report.sitter}'; train with them: --captioner written")
+    common.answer(report, "\n".join(lines), as_json)
+
+
 def words_of(report: "Report", place: Path) -> str:
     """The report for people."""
     found = report.likeness
@@ -117,6 +131,13 @@ def words_of(report: "Report", place: Path) -> str:
         lines.append(f"Likeness not measured. {found.reason or ''}".strip())
     lines.append(f"See {place / 'index.html'}" if place.suffix != ".safetensors" else f"Likeness: {place}")
     return "\n".join(lines)
+
+
+def _shares(face: str | None) -> tuple[float, float] | None:
+    point = parse_point(face)
+    if point is not None and max(point) > 1:
+        raise BadRequest("--face takes shares of width and height here, such as --face 0.5,0.4")
+    return point
 
 
 def _kept(sitter: str, resume: bool, home: Path) -> tuple[Path, ...]:
@@ -135,7 +156,8 @@ def _name(sitter: str) -> str:
     return check_name(sitter)
 
 
-def _trigger(word: str) -> str:
+def one_word(word: str) -> str:
+    """The trigger word, checked. Raises BadRequest."""
     clean = word.strip()
     if not clean or len(clean.split()) != 1 or "," in clean or len(clean) > 32:
         raise BadRequest(f"--trigger {word!r} is not one word.", hint="Use a short rare word, such as ohwx.")

@@ -50,6 +50,10 @@ class SitterRecord(BaseModel):
     recipe: str | None = None
     created: str
     photos: int = 0
+    captioner: str = ""
+    tag_rules: str = "ours"
+    keep_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
