@@ -105,7 +105,7 @@ def test_a_truncated_jpeg_is_unreadable(picture: Picture) -> None:
 
 def test_random_damage_never_escapes_the_tree(picture: Picture) -> None:
     random = np.random.default_rng(0)
-    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"):
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"):
         data = np.frombuffer(encoded(picture, kind), np.uint8)
         for _ in range(60):
             broken = data.copy()

@@ -1,7 +1,7 @@
 """The acts of the command line as functions on paths or Pillow pictures, returning the same reports."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,8 @@ from PIL.Image import Image
 from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.images import from_pil, save_png
-from portraitist.photos import Limits, check_photos, opened
-from portraitist.requests import CheckReport, PortraitReport, PortraitRequest, Report, TrainRequest
+from portraitist.photos import Limits, check_pets, check_photos, opened
+from portraitist.requests import CheckReport, Corners, Kind, PortraitReport, PortraitRequest, Report, TrainRequest
 from portraitist.settings import Settings, load_settings
 from portraitist.store.sitters import check_name
 from portraitist.types import OnStep, no_progress
@@ -38,20 +38,27 @@ def check(
     *,
     face: tuple[float, float] | None = None,
     keep_all: bool = False,
+    kind: Kind = "person",
+    crops: Mapping[str, Corners] | None = None,
     home: Path | None = None,
     on_step: OnStep = no_progress,
 ) -> CheckReport:
-    """A verdict on each photo. Raises NoPhotos, or MissingModel with the command that fetches the face models."""
+    """A verdict on each photo. Raises NoPhotos, or MissingModel with the command that fetches the face models.
+
+    Of `kind` pet, `crops` are boxes by hand, by file name, or for all photos under the empty name.
+    """
     settings = load_settings(home)
-    faces = load_faces(settings)
+    faces = load_faces(settings) if kind == "person" else None
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
     with as_files(photos) as given, opened(given, max_bytes=limits.bytes) as files:
+        if faces is None:
+            return check_pets(files, limits=limits, crops=crops, point=face, on_step=on_step).report
         return check_photos(files, faces, limits=limits, point=face, keep_all=keep_all, on_step=on_step).report
 
 
 def load_faces(settings: Settings) -> Faces:
     """The face stack of these settings."""
-    return Faces.load(settings.models_folder / "faces")
+    return Faces.load(settings.models_folder / "faces", names=settings.faces, offline=settings.offline)
 
 
 def train(
@@ -64,6 +71,8 @@ def train(
     class_word: str = "person",
     seed: int = 42,
     captioner: str = "auto",
+    kind: Kind = "person",
+    crops: Mapping[str, Corners] | None = None,
     tag_rules: str = "ours",
     keep_tags: Sequence[str] = (),
     remove_tags: Sequence[str] = (),
@@ -86,7 +95,7 @@ def train(
         request = TrainRequest(
             check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
             seed=seed, captioner=captioner, tag_rules=tag_rules, keep_tags=tuple(keep_tags),
-            remove_tags=tuple(remove_tags),
+            remove_tags=tuple(remove_tags), faces=settings.faces, kind=kind, crops=crops or {},
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)

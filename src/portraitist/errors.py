@@ -63,6 +63,16 @@ class PhotoTooLarge(BadFile):
     http_status = 413
 
 
+class TooManyPhotos(InputError):
+    """More photos than are judged at once."""
+
+    code = "too_many_photos"
+    http_status = 413
+
+    def __init__(self, where: str, most: int) -> None:
+        super().__init__(f"{where} holds more than {most} photos.", hint="Choose the best of them; a dozen will do.")
+
+
 class NoPhotos(InputError):
     """Paths that hold no pictures at all."""
 

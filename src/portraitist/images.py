@@ -6,8 +6,11 @@ Between stages a picture is `uint8 (height, width, 3) RGB`; in networks a float 
 
 import io
 import json
+import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,12 @@ _HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftyphei
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000
 MAX_TEXT = 1_000_000
+_STRIP = 256
+# What Pillow's decoders raise on broken files
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError, RuntimeError,
+    struct.error,
+)  # fmt: skip
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
@@ -42,36 +51,77 @@ def read_picture(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MA
 
     Raises UnreadablePhoto (no picture, truncated, unknown format, no permission) or PhotoTooLarge.
     """
+    return decode(read_bytes(path, max_bytes), name=path.name, max_pixels=max_pixels)
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a photo's file. Raises PhotoTooLarge before reading, UnreadablePhoto for what cannot be opened."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise UnreadablePhoto(f"{path.name} is no file.")
         size = path.stat().st_size
         if size > max_bytes:
             raise PhotoTooLarge(f"{path.name} has {size / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} are read.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreadablePhoto(f"{path.name} cannot be opened: {(error.strerror or 'unknown').lower()}.") from error
-    return decode(data, name=path.name, max_pixels=max_pixels)
 
 
 def decode(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode the bytes of a picture; see `read_picture`."""
+    size, strips = decode_strips(data, name=name, max_pixels=max_pixels)
+    return _joined(size, strips)
+
+
+def decode_strips(
+    data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS
+) -> tuple[Size, Iterator[Picture]]:
+    """The size of a picture and its rows from above, some hundred at a time; for `decode`, and where memory is short.
+
+    What `read_picture` refuses is refused here, or at the latest by the strips.
+    """
     if not data:
         raise UnreadablePhoto(f"{name} is empty.")
+    with _refusing(name, max_pixels):
+        image = Image.open(io.BytesIO(data), formats=_formats(data))
+        if image.width * image.height > max_pixels:
+            pixels = image.width * image.height / 1e6
+            raise PhotoTooLarge(f"{name} has {pixels:.0f} megapixels; at most {max_pixels / 1e6:.0f} are read.")
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    return Size(image.width, image.height), _checked(_strips(image), name, max_pixels)
+
+
+@contextmanager
+def _refusing(name: str, max_pixels: int) -> Iterator[None]:
+    """What Pillow raises over the bytes of a picture, as an error of ours."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow: odd EXIF, large pictures; the limits below are ours
-            image = Image.open(io.BytesIO(data), formats=_formats(data))
-            if image.width * image.height > max_pixels:
-                pixels = image.width * image.height / 1e6
-                raise PhotoTooLarge(f"{name} has {pixels:.0f} megapixels; at most {max_pixels / 1e6:.0f} are read.")
-            image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            warnings.simplefilter("ignore")  # of Pillow: odd EXIF, large pictures; the limits are ours
+            yield
     except UnidentifiedImageError as error:
         raise UnreadablePhoto(f"{name} is not a picture that can be read.") from error
     except Image.DecompressionBombError as error:
         raise PhotoTooLarge(f"{name} has far more than {max_pixels / 1e6:.0f} megapixels.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError) as error:
-        # Pillow's decoders raise all of these on broken files
+    except _DAMAGE as error:
         raise UnreadablePhoto(f"{name} is damaged or cut short.") from error
+
+
+def _checked(strips: Iterator[Picture], name: str, max_pixels: int) -> Iterator[Picture]:
+    while True:
+        with _refusing(name, max_pixels):
+            strip = next(strips, None)
+        if strip is None:
+            return
+        yield strip
+
+
+def _joined(size: Size, strips: Iterator[Picture]) -> Picture:
+    pixels, top = np.empty((size.height, size.width, 3), np.uint8), 0
+    for strip in strips:
+        pixels[top : top + len(strip)] = strip
+        top += len(strip)
+    return pixels
 
 
 def _formats(data: bytes) -> tuple[str, ...]:
@@ -86,7 +136,8 @@ def _formats(data: bytes) -> tuple[str, ...]:
 
 def from_pil(image: Image.Image) -> Picture:
     """The picture of a Pillow image, upright and RGB."""
-    return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    upright = ImageOps.exif_transpose(image)
+    return _joined(Size(upright.width, upright.height), _strips(upright))
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -94,35 +145,53 @@ def to_pil(picture: Picture) -> Image.Image:
     return Image.fromarray(picture, mode=None)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _strips(image: Image.Image) -> Iterator[Picture]:
+    """The rows of an image as sRGB: whole, Pillow would hold several copies of a large picture at once."""
+    convert = _to_rgb(image)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        yield np.asarray(convert(strip), dtype=np.uint8)
+
+
+def _to_rgb(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """How parts of this image become sRGB; alpha lies on white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _from_wide(image)
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode in ("RGBA", "LA", "PA"):
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(ground, image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or (image.mode == "P" and "transparency" in image.info):
+        return _on_white
     return _to_srgb(image)
 
 
-def _from_wide(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
-    return Image.fromarray(np.clip(values / top * 255.0, 0, 255).astype(np.uint8)).convert("RGB")
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    ground = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(ground, image).convert("RGB")
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK"):
+def _from_wide(whole: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    top = 65535.0 if float(np.max(np.array(whole.getextrema(), dtype=np.float64))) > 255 else 255.0
+
+    def convert(image: Image.Image) -> Image.Image:
+        values = np.asarray(image, dtype=np.float64)
+        return Image.fromarray(np.clip(values / top * 255.0, 0, 255).astype(np.uint8)).convert("RGB")
+
+    return convert
+
+
+def _to_srgb(whole: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    profile = whole.info.get("icc_profile")
+    if profile and whole.mode in ("RGB", "CMYK"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            turned = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if turned is not None:
-                return turned
+            turn = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), whole.mode, "RGB")
+            return partial(_turned, turn)
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile is no reason to lose the photo
-    return image.convert("RGB")
+    return lambda image: image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _turned(turn: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
+    return ImageCms.applyTransform(image, turn) or image
 
 
 def size_of(picture: Picture) -> Size:

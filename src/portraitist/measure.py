@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from portraitist import ranking
-from portraitist.errors import BadFile, InputError
+from portraitist.errors import BadFile, InputError, UnfitModel
 from portraitist.faces import Face
+from portraitist.faces.spaces import same_space
 from portraitist.families.base import Model
 from portraitist.files import write_text
 from portraitist.generation.generate import generate
@@ -65,7 +66,8 @@ class FaceRecord:
         return ranking.Scale(np.array(self.held_out, dtype=np.float64), self.d_same, self.d_words)
 
     def distance(self, face: Embedding) -> float:
-        """Mean distance of a face to the training photos."""
+        """Mean distance of a face to the training photos. Raises UnfitModel for a face of another recogniser."""
+        same_space((face,), self.recogniser)
         return ranking.distance_to(face, [np.array(photo) for photo in self.training])
 
 
@@ -119,6 +121,15 @@ def _plain(faces: Sequence[Embedding]) -> tuple[tuple[float, ...], ...]:
 def write_record(path: Path, record: FaceRecord) -> Path:
     """Write the record; these numbers are biometric and stay in the sitter's own folder."""
     return write_text(path, to_json(record) + "\n")
+
+
+def check_recogniser(record: FaceRecord, name: str) -> None:
+    """Whether faces of the recogniser `name` can be compared with a sitter's record. Raises UnfitModel."""
+    if record.recogniser != name:
+        raise UnfitModel(
+            f"The sitter's faces were measured by {record.recogniser}; here is {name}.",
+            hint="Name the same models with --faces, or train the sitter again.",
+        )
 
 
 def read_record(path: Path) -> FaceRecord:

@@ -17,12 +17,13 @@ from portraitist import families, measure, ranking
 from portraitist.captions import tags
 from portraitist.captions.dataset import write_set
 from portraitist.captions.tagger import Tagger
+from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.files import make_folder, replacing
 from portraitist.generation.styled import with_style
-from portraitist.images import read_picture, read_request
+from portraitist.images import read_request
 from portraitist.lora.metadata import write_sidecar
 from portraitist.photos import PhotoCheck, face_crop, opened
 from portraitist.preparing import Prepared, check, file_names, load_captioner, plan_words, prepare
@@ -219,6 +220,8 @@ def _record(
     subject = tags.words_prompt(prepared.identity, (), request.class_word, tags.load_rules())
     name = faces.recogniser.name
     bare = measure.make_record(name, training, held_out)
+    if request.kind == "pet":
+        return replace(bare, reason="How alike a pet is, cannot be measured yet.")
     if not held_out:
         return bare
     if on_step is None:
@@ -267,7 +270,7 @@ def _report(
         likeness=likeness_report(made, record),
         seconds=watch.done(),
         base=BaseReport(base.name, base.version, base_sha256(base)),
-        versions={**versions(), "captioner": prepared.captioner},
+        versions={**versions(), "captioner": prepared.captioner, "faces": record.recogniser},
         warnings=checked.warnings,
     )
 
@@ -302,10 +305,11 @@ def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]
     """(file name, calm crop, held out) of every accepted photo, the training photos first."""
     shown = [(photo.name, photo.crops[0], False) for photo in prepared.set]
     called = file_names((*prepared.training, *prepared.held_out))
-    for photo in prepared.held_out:
-        if photo.face is not None:
-            crop = face_crop(photo.upright(read_picture(photo.path)), photo.face, Size(256, 256)).picture
-            shown.append((called[photo.path], crop, True))
+    with Decoder() as decoder:
+        for photo in prepared.held_out:
+            if photo.face is not None:
+                picture = photo.upright(decoder.read(photo.path))
+                shown.append((called[photo.path], face_crop(picture, photo.face, Size(256, 256)).picture, True))
     return tuple(shown)
 
 
@@ -348,7 +352,7 @@ def portrait_sitter(
     root = make_folder(out if out is not None else folder.portraits)
     base = find(Base, record.base, extra)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
     asked = replace(request, sitter=folder.name, style=name, base=record.base)
     filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
     made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
@@ -367,10 +371,16 @@ def portrait_again(
     base = find(Base, record.base, library_folders(settings))
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
     check_again(request, sitting, model)
     made = make(request, sitting, model, faces, root, on_step=on_step)
     return root, tuple(one.report for one in made)
+
+
+def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+    record = measure.read_record(folder.faces)
+    measure.check_recogniser(record, faces.recogniser.name)
+    return record
 
 
 def export_likeness(name: str, settings: Settings, file: Path) -> Path:

@@ -15,11 +15,11 @@ from portraitist.captions.describe import Captioner, Description
 from portraitist.captions.named import CaptionerModel, choose_captioner, fetch_model, find_model, load_model
 from portraitist.captions.tagger import Tagger, chosen
 from portraitist.captions.written import with_subject, written_captions
+from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.errors import BadRequest, TooFewPhotos
 from portraitist.faces import Faces
-from portraitist.images import read_picture
-from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, random_crops
+from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_pets, check_photos, random_crops, subject_crops
 from portraitist.recipes import Base, Recipe
 from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest
 from portraitist.settings import Settings
@@ -42,7 +42,12 @@ def check(request: TrainRequest, settings: Settings, faces: Faces, on_step: OnSt
     """The verdicts on the request's photos. Raises TooFewPhotos below 3 accepted ones, with the reasons in its hint."""
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
     paths = [Path(photo) for photo in request.photos]
-    checked = check_photos(paths, faces, limits=limits, point=request.face, keep_all=request.keep_all, on_step=on_step)
+    if request.kind == "pet":
+        checked = check_pets(paths, limits=limits, crops=request.crops, point=request.face, on_step=on_step)
+    else:
+        checked = check_photos(
+            paths, faces, limits=limits, point=request.face, keep_all=request.keep_all, on_step=on_step
+        )
     if not checked.enough:
         reasons = [photo.reasons[0].message for photo in checked.photos if photo.reasons]
         raise TooFewPhotos(
@@ -113,15 +118,20 @@ def prepare(
 ) -> Prepared:
     """Hold photos out, cut crops, describe and caption the rest; without `words` by our own rules."""
     words = words or Words(tags.load_rules())
-    training, held_out = hold_out(checked.accepted, request.seed)
+    # nothing could be measured on a pet's photos, so none is held out
+    person = request.kind == "person"
+    training, held_out = hold_out(checked.accepted, request.seed) if person else (checked.accepted, ())
     size = Size(*base.size)
-    pictures = [photo.upright(read_picture(photo.path)) for photo in training]
+    with Decoder() as decoder:
+        pictures = [photo.upright(decoder.read(photo.path)) for photo in training]
     cut = [
         _crops(photo, picture, size, recipe.crops_per_photo, derive_seed(request.seed, "crops", number))
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))
     ]
     calm = [crops[0] for crops in cut]
-    describer = choose_captioner(request.captioner, tagger, calm, captioner)
+    # mini's tagger knows people only
+    wanted = request.captioner if person or request.captioner != "auto" else "facts"
+    describer = choose_captioner(wanted, tagger, calm, captioner)
     told = [describer.describe(p, crop, photo.face) for photo, p, crop in zip(training, pictures, calm, strict=True)]
     called = file_names(checked.accepted)
     constant = tags.constant_tags([one.tags for one in told], words.rules)
@@ -152,6 +162,9 @@ def _captions(
 
 
 def _crops(photo: CheckedPhoto, picture: Picture, size: Size, count: int, seed: int) -> tuple[Picture, ...]:
+    if photo.subject is not None:
+        cut = subject_crops(picture, photo.subject, size, count=max(1, count), seed=seed)
+        return tuple(crop.picture for crop in cut)
     if photo.face is None:  # an accepted photo has a face; this tells the type checker
         raise BadRequest(f"{photo.path.name} shows no face.")
     return tuple(crop.picture for crop in random_crops(picture, photo.face, size, count=max(1, count), seed=seed))

@@ -19,6 +19,9 @@ T = TypeVar("T")
 Kind = Literal["person", "pet"]
 Verdict = Literal["accepted", "rejected"]
 
+Corners = tuple[float, float, float, float]
+"""x, y, width, height: in pixels, or as shares of the picture if none exceeds 1."""
+
 MIN_PHOTOS = 3
 """Fewer accepted photos are no training set."""
 
@@ -39,7 +42,8 @@ class TrainRequest(_Strict):
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
     where a photo has several, as shares 0 … 1 of width and height; `captioner` says who describes the photos (see
     `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are
-    the user's own and beat the rules.
+    the user's own and beat the rules; `faces` names the face models (see `faces.parts`); `crops` are boxes by hand of
+    a pet or a thing, by file name, or for all photos under the empty name.
     """
 
     sitter: str
@@ -53,6 +57,8 @@ class TrainRequest(_Strict):
     face: tuple[float, float] | None = None
     keep_all: bool = False
     captioner: str = "auto"
+    faces: str = "embedded"
+    crops: Mapping[str, Corners] = field(default_factory=dict)
     tag_rules: str = "ours"
     keep_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
@@ -107,7 +113,7 @@ class FaceReport(_Strict):
 
 @dataclass(frozen=True)
 class PhotoVerdict(_Strict):
-    """One photo, accepted or rejected with reasons.
+    """One photo, accepted or rejected with reasons; `subject` is the box in pixels of a pet or a thing.
 
     `turned`: degrees clockwise (0, 90, 180, 270) by which the photo was turned, beyond its EXIF, because its faces
     stood so; boxes are in the pixels of the upright photo.
@@ -118,6 +124,7 @@ class PhotoVerdict(_Strict):
     reasons: tuple[Reason, ...] = ()
     face: FaceReport | None = None
     turned: int = 0
+    subject: Corners | None = None
 
 
 @dataclass(frozen=True)

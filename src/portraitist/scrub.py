@@ -7,12 +7,15 @@ picture's own parts are kept, colour profile and orientation among them; any oth
 import io
 import struct
 from collections.abc import Callable, Iterator
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
 from PIL import Image
 
-from portraitist.images import decode, to_pil
+from portraitist import images
+from portraitist.images import to_pil
+from portraitist.types import Picture
 
 _ANY = 10**12  # pixels: whoever keeps a photo has judged its size
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -21,7 +24,13 @@ _APPS_KEPT = frozenset({0xE0, 0xEE})  # JFIF, and Adobe's word on how colours ar
 _CHUNKS_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"IDAT", b"IEND"})
 
 
-def scrub(data: bytes, name: str) -> tuple[bytes, str]:
+class Decode(Protocol):
+    """Bytes to pixels, as `images.decode` or `Decoder.decode`."""
+
+    def __call__(self, data: bytes, *, name: str, max_pixels: int) -> Picture: ...
+
+
+def scrub(data: bytes, name: str, decode: Decode = images.decode) -> tuple[bytes, str]:
     """The bytes of the picture alone, and the name with the suffix that they need now.
 
     Raises UnreadablePhoto or PhotoTooLarge, as `images.decode` does.

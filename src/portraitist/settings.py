@@ -24,6 +24,7 @@ class Settings(BaseModel):
     offline: bool = Field(False, description="never fetch anything")
     max_photo_bytes: int = Field(64 * 2**20, gt=0, description="a larger file is rejected unread")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="a larger picture is rejected undecoded")
+    faces: str = Field("embedded", description="face models by name, such as yunet+auraface")
     models: Path | None = Field(None, description="folder of fetched models; default: models in the home folder")
 
     @property

@@ -130,7 +130,7 @@ def _file_name(request: PortraitRequest) -> str:
 
 def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, photo: bool) -> Made:
     seen = measure.look(portrait.pixels, faces)
-    distance = record.distance(seen.face) if seen.face is not None else None
+    distance = record.distance(seen.face) if seen.face is not None and record.training else None
     score = round(record.scale.score(seen.face), 4) if record.scale is not None else None
     asked = portrait.request
     report = PortraitReport(

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.pets_draw import draw
 from portraitist import cli
 from portraitist.faces import Faces
-from portraitist.images import read_picture, read_request
+from portraitist.images import fit, read_picture, read_request, save_jpeg
 from portraitist.settings import load_settings
 
 Capture = pytest.CaptureFixture[str]
@@ -278,3 +279,18 @@ def test_photographs_of_a_real_person_go_through(faces: Faces, tmp_path: Path, c
         text.startswith("ohwx woman, solo") for text in report["captions"].values()
     )
     assert call("portrait", "--sitter", "real", "-n", 1, "--out", tmp_path) == 0
+
+
+def test_a_pet_goes_the_whole_way(faces: Faces, tmp_path: Path, capsys: Capture) -> None:
+    for number in range(4):
+        save_jpeg(tmp_path / f"{number}.jpg", fit(draw(number, 3).picture, 320)[0], made=False)
+    assert call("check", tmp_path, "--kind", "pet", "--json") == 0
+    photos = json.loads(capsys.readouterr().out)["photos"]
+    assert all(photo["face"] is None and photo["subject"][2] > 64 for photo in photos)
+    arguments = ("--kind", "pet", "--class", "cat", "--base", "tiny", "--portraits", "0", "--json")
+    assert call("train", tmp_path, "--sitter", "tom", *arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["likeness"]["score"] is None and "pet" in report["likeness"]["reason"]
+    assert set(report["captions"].values()) == {"ohwx cat"} and report["held_out"] == []
+    assert call("portrait", "--sitter", "tom", "--prompt", "smile", "-n", "1", "--out", tmp_path / "made") == 0
+    assert len(list((tmp_path / "made").glob("*.png"))) == 1

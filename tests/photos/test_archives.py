@@ -1,6 +1,7 @@
 """Photos in archives: taken out safely, refused in a sentence, gone when the work is done."""
 
 import errno
+import gzip
 import io
 import tarfile
 import zipfile
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from portraitist.errors import BadFile, DiskFull, PhotoTooLarge
+from portraitist.errors import BadFile, DiskFull, PhotoTooLarge, TooManyPhotos
+from portraitist.limited import memory_is_limited
 from portraitist.photos import archives, find_photos, opened
-from portraitist.photos.archives import told
+from portraitist.photos.archives import Caps, told, unpack
 
 
 def jpeg(shade: int = 100) -> bytes:
@@ -88,14 +90,34 @@ def test_a_bomb_is_cut_at_the_limit(tmp_path: Path) -> None:
         assert find_photos(paths)[0].stat().st_size == 1001
 
 
-def test_too_many_photos_and_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_photos_and_too_many_bytes(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "many.zip", {f"{number}.jpg": jpeg() for number in range(4)})
-    monkeypatch.setattr(archives, "MAX_PHOTOS", 3)
-    with pytest.raises(PhotoTooLarge, match="more than 3 photos"), opened([archive]):
+    with pytest.raises(TooManyPhotos, match="more than 3 photos"), opened([archive], max_photos=3):
         pass
-    monkeypatch.undo()
-    monkeypatch.setattr(archives, "MAX_TOTAL", len(jpeg()))
-    with pytest.raises(PhotoTooLarge, match="unpacks to more"), opened([archive]):
+    with pytest.raises(PhotoTooLarge, match="unpacks to more"):
+        unpack(archive, tmp_path, Caps(total=len(jpeg())))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "photo.jpg"])
+def test_what_shrinks_as_no_photo_does_is_a_bomb(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
+        for _ in range(3):
+            entry = tarfile.TarInfo(name)
+            entry.size = 50_000_000
+            archive.addfile(entry, io.BytesIO(bytes(entry.size)))
+    with pytest.raises(PhotoTooLarge, match="unpacks to more than 6"), opened([tmp_path / "bomb.tar.gz"]):
+        pass
+
+
+@pytest.mark.skipif(not memory_is_limited(), reason="this platform limits no memory")
+def test_an_archive_that_wants_all_memory_is_given_up(tmp_path: Path) -> None:
+    """A header of an entry (its "extended" attributes) is read whole by the library, however long it says it is."""
+    head = tarfile.TarInfo("pax")
+    head.type, head.size = tarfile.XHDTYPE, 3 * 2**30
+    with gzip.open(tmp_path / "bomb.tar.gz", "wb", compresslevel=1) as file:
+        file.write(head.tobuf())
+        file.write(bytes(2**20))
+    with pytest.raises(BadFile, match="needed more memory"), opened([tmp_path / "bomb.tar.gz"]):
         pass
 
 
@@ -116,10 +138,17 @@ def broken(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in files]
 
 
+def test_what_the_child_refuses_is_told_as_it_is(tmp_path: Path) -> None:
+    path = broken(tmp_path)[0]
+    with pytest.raises(BadFile, match=r"text\.zip is damaged") as caught, opened([path]):
+        pass
+    assert caught.value.hint == "Pack it again."
+
+
 def test_a_broken_archive_is_one_sentence(tmp_path: Path) -> None:
     for path in broken(tmp_path):
-        with pytest.raises(BadFile, match=path.name) as caught, opened([path]):
-            pass
+        with pytest.raises(BadFile, match=path.name) as caught:
+            unpack(path, tmp_path, Caps())
         assert caught.value.exit_code == 2
 
 
@@ -136,8 +165,7 @@ def test_random_damage_never_escapes_the_tree(
         broken[places] = random.integers(0, 256, len(places))
         (tmp_path / name).write_bytes(broken.tobytes())
         try:
-            with opened([tmp_path / name]):
-                pass
+            unpack(tmp_path / name, tmp_path, Caps())
         except BadFile:
             refused += 1
     assert refused > 100
@@ -155,8 +183,8 @@ def test_a_full_disk_is_no_fault_of_the_archive(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(archives, "_copy", full)
-    with pytest.raises(DiskFull), opened([zipped(tmp_path / "a.zip", {"a.jpg": jpeg()})]):
-        pass
+    with pytest.raises(DiskFull):
+        unpack(zipped(tmp_path / "a.zip", {"a.jpg": jpeg()}), tmp_path, Caps())
 
 
 def test_a_long_name_in_any_script_fits(tmp_path: Path) -> None:

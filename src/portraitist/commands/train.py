@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portraitist.commands import common
-from portraitist.commands.check import Face, KeepAll, Kind, need_person, parse_point
+from portraitist.commands.check import Crop, Face, KeepAll, Kind, is_pet, parse_crops, parse_point
 from portraitist.errors import BadRequest
 from portraitist.files import make_folder
 
@@ -20,6 +20,7 @@ Photos = Annotated[
     typer.Argument(help="Photos of one person: files, folders, archives (zip, tar).", show_default=False),
 ]
 Sitter = Annotated[str, typer.Option("--sitter", help="The sitter's name.", show_default=False)]
+ClassWord = Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person; of a pet cat, dog …")]
 Captioner = Annotated[
     str, typer.Option("--captioner", help="Who describes the photos; see portraitist captions models.")
 ]
@@ -44,9 +45,10 @@ def train(
     base: Annotated[str, typer.Option("--base", help="The base to train on.")] = "mini",
     recipe: Annotated[str | None, typer.Option("--recipe", help="The base's own unless given.")] = None,
     trigger: Annotated[str, typer.Option("--trigger", help="The word that will call the sitter.")] = "ohwx",
-    class_word: Annotated[str, typer.Option("--class", help="woman, man, girl, boy or person.")] = "person",
+    class_word: ClassWord = "person",
     kind: Kind = "person",
     face: Face = None,
+    crop: Crop = None,
     keep_all: KeepAll = False,
     captioner: Captioner = "auto",
     tag_rules: TagRules = "ours",
@@ -58,29 +60,22 @@ def train(
     ] = 1,
     only_captions: OnlyCaptions = False,
     resume: Resume = False,
+    face_names: common.FaceNames = None,
     out: Out = None,
     as_json: common.Json = False,
 ) -> None:
     """Learn a sitter from photos: check, crop, caption, train, and show portraits in all styles."""
     from portraitist.requests import TrainRequest
 
-    need_person(kind)
+    pet = is_pet(kind)
     settings = common.settings_of(context)
+    given = photos or _kept(sitter, resume or captioner == "written", settings.home)
     request = TrainRequest(
-        sitter=_name(sitter),
-        photos=tuple(str(path) for path in photos or _kept(sitter, resume or captioner == "written", settings.home)),
-        base=base,
-        recipe=recipe,
-        trigger=one_word(trigger),
-        class_word=_class(class_word),
-        seed=seed,
-        face=_shares(face),
-        keep_all=keep_all,
-        captioner=captioner,
-        tag_rules=tag_rules,
-        keep_tags=tuple(keep_tags or ()),
-        remove_tags=tuple(remove_tags or ()),
-    )
+        _name(sitter), tuple(map(str, given)), base, recipe, one_word(trigger), _class(class_word, pet),
+        kind="pet" if pet else "person", seed=seed, face=_shares(face), keep_all=keep_all, captioner=captioner,
+        tag_rules=tag_rules, keep_tags=tuple(keep_tags or ()), remove_tags=tuple(remove_tags or ()),
+        faces=face_names or settings.faces, crops=parse_crops(crop, kind),
+    )  # fmt: skip
     if only_captions:
         _caption(request, context, as_json)
     else:
@@ -100,7 +95,7 @@ def run(
     from portraitist.pipeline import export_likeness, train_sitter
 
     settings = common.settings_of(context)
-    faces = common.load_faces(settings)
+    faces = common.load_faces(settings, request.faces)
     file = out if out is not None and out.suffix == ".safetensors" else None
     folder = None if file is not None else out
     if file is not None:
@@ -119,7 +114,8 @@ def _caption(request: "TrainRequest", context: typer.Context, as_json: bool) -> 
 
     settings = common.settings_of(context)
     with common.progress() as on_step:
-        report = train_sitter(request, settings, common.load_faces(settings), only_captions=True, on_step=on_step)
+        faces = common.load_faces(settings, request.faces)
+        report = train_sitter(request, settings, faces, only_captions=True, on_step=on_step)
     lines = [f"{photo}\n     {text}" for photo, text in report.captions.items()]
     lines.append(f"Change them: portraitist captions edit '{report.sitter}'; train with them: --captioner written")
     common.answer(report, "\n".join(lines), as_json)
@@ -168,7 +164,12 @@ def one_word(word: str) -> str:
     return clean
 
 
-def _class(word: str) -> str:
+def _class(word: str, pet: bool) -> str:
+    if pet:
+        clean = "pet" if word == "person" else word.strip().lower()
+        if not clean.replace("-", "").isalpha() or len(clean) > 32:
+            raise BadRequest(f"--class {word!r} is not one word.", hint="Use a word such as cat, dog, horse or teapot.")
+        return clean
     if word not in CLASS_WORDS:
         raise BadRequest(f"--class {word!r} is not known.", hint=f"Use one of {', '.join(CLASS_WORDS)}.")
     return word

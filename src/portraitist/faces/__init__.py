@@ -1,9 +1,9 @@
 """The embedded face stack: `Faces.load(folder)` once, then pass it along; nothing is kept at module level."""
 
-from portraitist.faces.detect import Detector, Face, Faces
+from portraitist.faces.detect import Faces
+from portraitist.faces.face import Detector, Face, Masker, Masks, Recogniser
 from portraitist.faces.identity import (
     Circle,
-    Recogniser,
     calibrate,
     distance,
     distances,
@@ -18,6 +18,8 @@ __all__ = [
     "Detector",
     "Face",
     "Faces",
+    "Masker",
+    "Masks",
     "Recogniser",
     "calibrate",
     "distance",

@@ -6,15 +6,26 @@ in the picture.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portraitist.images import crop, resize, size_of
-from portraitist.types import Box, Landmarks, Picture, Size
+from portraitist.faces.face import Find
+from portraitist.images import crop, fit, resize, size_of
+from portraitist.types import Box, Picture, Size
+
+_LONGEST = 1280
+"""Pictures are searched at this size at most."""
+
+_SURE = 0.55
+"""A find below this score is no face, unless both networks found it."""
+
+_SURE_TOGETHER = 0.4
+
+_SMALL = 1 / 9
+"""If no face is at least this share of the longer side, quarters of the picture are searched too."""
 
 FLOOR = 0.3
 """Raw finds below this score (0 … 1) are not even merged."""
@@ -24,16 +35,6 @@ _SAME = 0.3
 
 _INSIDE = 0.6
 """A box that lies in another by more than this share of itself shows the same face."""
-
-
-@dataclass(frozen=True)
-class Find:
-    """A face found: box in pixels, score 0 … 1, six points (6, 2): the picture's left eye, its right eye, nose tip,
-    mouth, the ear on the picture's left, the ear on its right (for an upright face)."""
-
-    box: Box
-    score: float
-    points: Landmarks
 
 
 class Blaze:
@@ -48,7 +49,7 @@ class Blaze:
 
     def find(self, picture: Picture, floor: float = FLOOR) -> list[Find]:
         """All raw finds with a score of at least `floor`; several for one face."""
-        square, scale = _letterbox(picture, self.side)
+        square, scale = letterbox(picture, self.side)
         outputs = self.network(square.astype(np.float32)[None] / 127.5 - 1.0)
         raw = next(value for value in outputs if value.shape[-1] == 16)[0]
         logits = next(value for value in outputs if value.shape[-1] == 1)[0, :, 0]
@@ -96,7 +97,7 @@ def _anchors(grids: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     return np.concatenate(parts)
 
 
-def _letterbox(picture: Picture, side: int) -> tuple[Picture, float]:
+def letterbox(picture: Picture, side: int) -> tuple[Picture, float]:
     """The picture in the upper left of a black square of `side`, and the scale that was applied."""
     size = size_of(picture)
     scale = side / max(size.width, size.height)
@@ -135,3 +136,35 @@ def find_in_tiles(network: Blaze, picture: Picture, floor: float = FLOOR) -> lis
                 box = Box(find.box.x + corner[0], find.box.y + corner[1], find.box.width, find.box.height)
                 finds.append(Find(box, find.score, find.points + corner))
     return finds
+
+
+class BlazeDetector:
+    """Both networks together; points (6, 2): the eyes, nose tip, mouth, the ear on the picture's left and right."""
+
+    name = "blazeface"
+    doubts = True
+
+    def __init__(self, full: Blaze, short: Blaze) -> None:
+        self._full = full
+        self._short = short
+
+    def find(self, picture: Picture) -> list[Find]:
+        """The merged finds that one network is sure of, or both find, in pixels of the picture."""
+        view, factor = fit(picture, _LONGEST)
+        full, short = self._full.find(view), self._short.find(view)
+        finds = _sure(full, short)
+        longest = max(view.shape[:2])
+        if longest > 400 and not any(find.box.width >= _SMALL * longest for find in finds):
+            finds = _sure([*full, *find_in_tiles(self._full, view)], short)
+        return [Find(find.box.scaled(1 / factor), find.score, find.points / factor) for find in finds]
+
+
+def _sure(full: Sequence[Find], short: Sequence[Find]) -> list[Find]:
+    ours = [find.box for find in full if find.score >= _SURE_TOGETHER]
+    theirs = [find.box for find in short if find.score >= _SURE_TOGETHER]
+    merged = merge([*full, *short])
+    return [find for find in merged if find.score >= _SURE or (_near(find.box, ours) and _near(find.box, theirs))]
+
+
+def _near(box: Box, others: Sequence[Box]) -> bool:
+    return any(box.overlap(other) > 0.4 for other in others)

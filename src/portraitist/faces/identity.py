@@ -7,52 +7,36 @@ depends on the person; `Circle` calibrates it on the sitter's own photos.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from portraitist.errors import MissingModel, UnfitModel
+from portraitist.faces.face import Face
 from portraitist.faces.mesh import upright_matrix
+from portraitist.faces.spaces import DLIB, named, same_space, space
 from portraitist.images import transform
-from portraitist.types import Box, Embedding, Picture, Size
-
-_MARGIN = 0.12
-"""How much farther than the farthest of the others a face may lie before it is somebody else's."""
-
-_FLOORS = {2: 0.62}
-_FLOOR = 0.5
-"""No radius is smaller than this; by the number of photos that it comes from."""
+from portraitist.types import Embedding, Picture, Size
 
 _VIEW = 360
 _ROOM = 2.0
 
 
-class Recogniser(Protocol):
-    """Turns a face into a point of its space; `name` says which space."""
-
-    name: str
-
-    def embed(
-        self, picture: Picture, box: Box, left_eye: NDArray[np.float64], right_eye: NDArray[np.float64]
-    ) -> Embedding: ...
-
-
 class DlibRecogniser:
     """dlib's 5-point predictor and ResNet on an upright view of the box; about 60 ms on one core."""
 
-    name = "dlib-resnet-v1"
+    name = DLIB.name
 
     def __init__(self, predictor: Path, network: Path) -> None:
         self._dlib = _import_dlib()
         self._predictor = _load(self._dlib.shape_predictor, predictor)
         self._network = _load(self._dlib.face_recognition_model_v1, network)
 
-    def embed(
-        self, picture: Picture, box: Box, left_eye: NDArray[np.float64], right_eye: NDArray[np.float64]
-    ) -> Embedding:
-        """float64 (128,) of the face in `box` with these eyes (2,); same picture, same numbers."""
-        matrix = upright_matrix(box.centre, right_eye - left_eye, _ROOM * max(box.width, box.height), _VIEW)
+    def embed(self, picture: Picture, face: Face) -> Embedding:
+        """float64 (128,) of the face; same picture, same numbers."""
+        extent = _ROOM * max(face.box.width, face.box.height)
+        matrix = upright_matrix(face.box.centre, face.eyes[1] - face.eyes[0], extent, _VIEW)
         view = transform(picture, matrix, Size(_VIEW, _VIEW))
         margin = round(_VIEW * (1 - 1 / _ROOM) / 2)
         shape = self._predictor(view, self._dlib.rectangle(margin, margin, _VIEW - margin, _VIEW - margin))
@@ -77,23 +61,26 @@ def _load(kind: Any, path: Path) -> Any:
 
 
 def distance(first: Embedding, second: Embedding) -> float:
-    """Euclidean distance."""
+    """Euclidean distance. Raises UnfitModel for embeddings of two recognisers, as all functions here do."""
+    same_space((first, second))
     return float(np.linalg.norm(first - second))
 
 
 def distances(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
     """(n, n): the distance of each to each."""
+    same_space(embeddings)
     points = np.stack(embeddings)
     return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1), dtype=np.float64)
 
 
 def mean(embeddings: Sequence[Embedding]) -> Embedding:
     """The middle of several embeddings of one person."""
-    return np.asarray(np.mean(np.stack(embeddings), axis=0), dtype=np.float64)
+    return named(np.mean(np.stack(embeddings), axis=0), same_space(embeddings))
 
 
 def leave_one_out(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
     """(n,): the distance of each to the mean of the others; needs at least two."""
+    same_space(embeddings)
     points = np.stack(embeddings)
     others = (points.sum(axis=0) - points) / (len(points) - 1)
     return np.asarray(np.linalg.norm(points - others, axis=-1), dtype=np.float64)
@@ -103,9 +90,11 @@ def radius(embeddings: Sequence[Embedding]) -> float:
     """How far from the mean of these photos of one person (two or more) a face may lie and still pass for the person.
 
     The largest leave-one-out distance and a margin; with few photos their spread says little, so a floor stands in.
+    Both belong to the recogniser (`spaces`); embeddings that nobody named are dlib's.
     """
-    floor = _FLOORS.get(len(embeddings), _FLOOR)
-    return max(float(leave_one_out(embeddings).max()) + _MARGIN, floor)
+    limits = space(same_space(embeddings) or DLIB.name)
+    floor = limits.floor_of_two if len(embeddings) == 2 else limits.floor
+    return max(float(leave_one_out(embeddings).max()) + limits.margin, floor)
 
 
 def grow(embeddings: Sequence[Embedding], known: Sequence[int] = ()) -> frozenset[int]:
@@ -132,12 +121,17 @@ def grow(embeddings: Sequence[Embedding], known: Sequence[int] = ()) -> frozense
 
 @dataclass(frozen=True)
 class Circle:
-    """Where a person lies in the space: `centre` and the `radius` within which a face passes for this person."""
+    """Where a person lies in the space: `centre` and the `radius` within which a face passes for this person.
+
+    `recogniser` names the space; distances to faces of another are refused.
+    """
 
     centre: Embedding
     radius: float
+    recogniser: str = ""
 
     def distance(self, embedding: Embedding) -> float:
+        same_space((embedding,), self.recogniser)
         return distance(self.centre, embedding)
 
     def holds(self, embedding: Embedding) -> bool:
@@ -146,4 +140,4 @@ class Circle:
 
 def calibrate(embeddings: Sequence[Embedding]) -> Circle:
     """The circle of a person from two or more embeddings."""
-    return Circle(mean(embeddings), radius(embeddings))
+    return Circle(mean(embeddings), radius(embeddings), same_space(embeddings))

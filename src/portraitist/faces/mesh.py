@@ -4,12 +4,12 @@ Network: Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocula
 in MediaPipe (Apache-2.0); the numbering of the points is that of its canonical face model.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from portraitist.faces.face import Pose
 from portraitist.faces.tflite import Network
 from portraitist.images import transform
 from portraitist.types import Box, Landmarks, Picture, Size
@@ -20,15 +20,6 @@ _LEFT_EYE, _RIGHT_EYE = (33, 133, 159, 145), (362, 263, 386, 374)  # left and ri
 _EARS, _MIDLINE = (234, 454), (10, 152)
 _PITCH_OF_A_LEVEL_FACE = -8.0
 """Degrees by which foreheads lean back; the same on rendered heads of known pitch and on frontal photos."""
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Degrees. yaw > 0: turned to the picture's right; pitch > 0: looking up; roll > 0: tilted clockwise."""
-
-    yaw: float
-    pitch: float
-    roll: float
 
 
 class Mesh:
@@ -85,3 +76,8 @@ def pose(points: Landmarks) -> Pose:
         pitch=float(np.degrees(np.arctan2(up[2], np.hypot(up[0], up[1])))) - _PITCH_OF_A_LEVEL_FACE,
         roll=float(np.degrees(np.arctan2(eye_line[1], eye_line[0]))),
     )
+
+
+def five_points(points: Landmarks) -> NDArray[np.float64]:
+    """(5, 2): both eyes, the nose tip and both corners of the mouth, left first: what recognisers are aligned by."""
+    return np.concatenate([eyes(points), points[[1, 61, 291], :2]])

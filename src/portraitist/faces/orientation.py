@@ -1,10 +1,11 @@
 """Which way up a photo is, by its faces. For photos whose EXIF is missing or wrong; knows nothing of files."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from portraitist.faces.detect import Detector, Face
+from portraitist.faces.face import Face
 from portraitist.images import fit
 from portraitist.types import Picture
 
@@ -21,7 +22,13 @@ _MARGIN = 0.05
 """How much more votes than the photo as it is a turn needs."""
 
 
-def quarter_turns(picture: Picture, faces: Sequence[Face], detector: Detector) -> int:
+class Finder(Protocol):
+    """Finds the faces of a picture."""
+
+    def detect(self, picture: Picture) -> list[Face]: ...
+
+
+def quarter_turns(picture: Picture, faces: Sequence[Face], finder: Finder) -> int:
     """How many quarter turns anticlockwise (0 … 3, as in `numpy.rot90`) bring the picture's faces upright.
 
     `faces` are those that were found in the picture as it is. All four turns are searched for faces and vote with the
@@ -31,7 +38,7 @@ def quarter_turns(picture: Picture, faces: Sequence[Face], detector: Detector) -
     if any(face.score >= _SURE_SCORE and face.presence >= _SURE_PRESENCE and abs(face.roll) < 40 for face in faces):
         return 0
     view, _ = fit(picture, _LONGEST)
-    votes = np.array([_vote(detector.detect(turned(view, turns))) for turns in range(4)])
+    votes = np.array([_vote(finder.detect(turned(view, turns))) for turns in range(4)])
     best = int(votes.argmax())
     return best if votes[best] >= max(_LEAST, votes[0] + _MARGIN) else 0
 

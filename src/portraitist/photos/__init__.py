@@ -4,6 +4,7 @@ from portraitist.photos.archives import opened
 from portraitist.photos.check import CheckedPhoto, PhotoCheck, check_photos
 from portraitist.photos.crops import Crop, face_crop, random_crops
 from portraitist.photos.intake import find_photos
+from portraitist.photos.pets import check_pets, subject_crops
 from portraitist.photos.quality import Limits
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "Crop",
     "Limits",
     "PhotoCheck",
+    "check_pets",
     "check_photos",
     "face_crop",
     "find_photos",
     "opened",
     "random_crops",
+    "subject_crops",
 ]

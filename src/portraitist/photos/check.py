@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from portraitist.errors import PhotoTooLarge, UnreadablePhoto
+from portraitist.decoder import Decoder, Refusal
 from portraitist.faces import Face, distance, mean
 from portraitist.faces.orientation import turned
-from portraitist.images import read_picture
 from portraitist.photos import quality
 from portraitist.photos.archives import told
 from portraitist.photos.duplicates import Shot, find_duplicates, same_shot
@@ -21,16 +20,17 @@ from portraitist.photos.look import FaceFinder, Look, SeenFace, look
 from portraitist.photos.quality import Limits
 from portraitist.photos.sitter import KNOWN, Choice, Company, Point, Sitter, choose, find_sitter
 from portraitist.photos.variety import warn_of_sameness
-from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, FaceReport, PhotoVerdict, Reason, Warn
-from portraitist.types import Embedding, OnStep, Picture, Step, no_progress
+from portraitist.requests import HELD_OUT_FROM, MIN_PHOTOS, CheckReport, Corners, FaceReport, PhotoVerdict, Reason, Warn
+from portraitist.types import Box, Embedding, OnStep, Picture, Step, no_progress
 
 
 @dataclass(frozen=True)
 class CheckedPhoto:
-    """A photo file with what was found: `face` and `embedding` are None where no face was chosen.
+    """A photo file with what was found: `face` and `embedding` are None where no face was chosen, `subject` is the box
+    of a pet or a thing.
 
-    `turns` are the quarter turns anticlockwise that bring what `images.read_picture` reads upright; `face` is in the
-    pixels of the upright picture.
+    `turns` are the quarter turns anticlockwise that bring what the file holds upright; `face` is in the pixels of the
+    upright picture.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class CheckedPhoto:
     embedding: Embedding | None = None
     distance: float | None = None
     turns: int = 0
+    subject: Box | None = None
 
     @property
     def accepted(self) -> bool:
@@ -57,8 +58,12 @@ class CheckedPhoto:
     def verdict(self) -> PhotoVerdict:
         degrees = 90 * (-self.turns % 4)
         if self.accepted:
-            return PhotoVerdict(told(self.path), "accepted", (), self._face(), turned=degrees)
-        return PhotoVerdict(told(self.path), "rejected", self.reasons, self._face(), turned=degrees)
+            return PhotoVerdict(told(self.path), "accepted", (), self._face(), degrees, self._subject())
+        return PhotoVerdict(told(self.path), "rejected", self.reasons, self._face(), degrees, self._subject())
+
+    def _subject(self) -> Corners | None:
+        box = self.subject
+        return None if box is None else (round(box.x, 1), round(box.y, 1), round(box.width, 1), round(box.height, 1))
 
     def _face(self) -> FaceReport | None:
         if self.face is None:
@@ -158,11 +163,10 @@ def check_photos(
 
 def _read(paths: Sequence[Path], limits: Limits) -> Iterator[tuple[Path, Picture | Reason]]:
     """The picture of each file, or the reason why there is none. The one place where the check reads files."""
-    for path in paths:
-        try:
-            yield path, read_picture(path, max_bytes=limits.bytes, max_pixels=limits.pixels)
-        except (UnreadablePhoto, PhotoTooLarge) as error:
-            yield path, quality.unreadable(error)
+    with Decoder() as decoder:
+        pictures = decoder.read_ahead(paths, max_bytes=limits.bytes, max_pixels=limits.pixels)
+        for path, picture in zip(paths, pictures, strict=True):
+            yield path, quality.unreadable(picture) if isinstance(picture, Refusal) else picture
 
 
 def _judge(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portraitist.faces import Face, distance
+from portraitist.faces.spaces import same_shot as near_shots
 from portraitist.images import fit, to_pil
 from portraitist.photos.patch import upright_view
 from portraitist.photos.quality import Limits
@@ -70,16 +71,16 @@ def _bits(grey: NDArray[np.float64]) -> Bits:
 
 def same_shot(first: Shot, second: Shot, limits: Limits) -> bool:
     """Whether two photos show one shot: the whole pictures alike, or cropped differently around one face."""
-    apart = distance(first.embedding, second.embedding)
+    apart, near = distance(first.embedding, second.embedding), near_shots(first.embedding, limits.face_distance)
     bits, _ = first.picture.apart(second.picture)
-    if bits <= limits.hash_bits // 2 and apart < limits.face_distance * _COPIED:
+    if bits <= limits.hash_bits // 2 and apart < near * _COPIED:
         return True
-    if bits <= limits.hash_bits and apart < limits.face_distance * _MIRRORED:
+    if bits <= limits.hash_bits and apart < near * _MIRRORED:
         return True
     bits, mirrored = first.face.apart(second.face)
     if mirrored:  # two frontal faces of one person are nearly each other's mirror image
-        return bits <= limits.face_hash_bits // 2 and apart < limits.face_distance * _MIRRORED
-    return bits <= limits.face_hash_bits and apart < limits.face_distance
+        return bits <= limits.face_hash_bits // 2 and apart < near * _MIRRORED
+    return bits <= limits.face_hash_bits and apart < near
 
 
 def find_duplicates(shots: Sequence[Shot | None], earlier: Sequence[Shot], limits: Limits) -> dict[int, Reason]:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from portraitist.errors import NoPhotos
+from portraitist.errors import NoPhotos, TooManyPhotos
 from portraitist.images import SUFFIXES
 
+MAX_PHOTOS = 500
 
-def find_photos(paths: Sequence[Path]) -> tuple[Path, ...]:
+
+def find_photos(paths: Sequence[Path], *, most: int = MAX_PHOTOS) -> tuple[Path, ...]:
     """The photo files of `paths` in order, each once; of a folder those with a picture's suffix, sorted by name.
 
     A file that is named itself is taken whatever its suffix. Raises NoPhotos if a path does not exist or if nothing
-    is left.
+    is left, TooManyPhotos for more than `most`.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -25,6 +27,8 @@ def find_photos(paths: Sequence[Path]) -> tuple[Path, ...]:
     if not found:
         places = ", ".join(str(path) for path in paths) or "the given paths"
         raise NoPhotos(f"There is no photo in {places}.", hint=f"Photos end in {', '.join(sorted(SUFFIXES))}.")
+    if len(found) > most:
+        raise TooManyPhotos(paths[0].name if len(paths) == 1 else "This selection", most)
     return tuple(found.values())
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from portraitist.decoder import Decoder
 from portraitist.errors import BadFile, BadRequest, UnknownName
 from portraitist.files import make_folder, replacing, write_bytes, write_error, write_text
 from portraitist.scrub import scrub
@@ -155,9 +156,10 @@ class SitterStore:
         """
         make_folder(folder.photos)
         copies = {}
-        for number, path in enumerate(photos, 1):
-            data, name = scrub(path.read_bytes(), _numbered(number, path))
-            copies[folder.photos / name] = data
+        with Decoder() as decoder:
+            for number, path in enumerate(photos, 1):
+                data, name = scrub(path.read_bytes(), _numbered(number, path), decoder.decode)
+                copies[folder.photos / name] = data
         for old in folder.photos.iterdir():
             if old not in copies:
                 old.unlink()
