@@ -47,9 +47,10 @@ def test_the_document_of_check_has_the_published_shape() -> None:
                 "verdict": "rejected",
                 "reasons": [{"code": "too_small", "value": 40.0, "limit": 64.0, "message": "Small."}],
                 "face": {"box": [1.0, 2.0, 3.0, 4.0], "yaw": 5.0, "pitch": 6.0, "roll": 7.0, "distance": None},
+                "turned": 0,
                 "subject": None,
             },
-            {"file": "b.jpg", "verdict": "accepted", "reasons": [], "face": None, "subject": None},
+            {"file": "b.jpg", "verdict": "accepted", "reasons": [], "face": None, "turned": 0, "subject": None},
         ],
         "warnings": [],
     }
