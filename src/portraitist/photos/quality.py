@@ -3,7 +3,7 @@
 What needs several photos (duplicates, another person, closed eyes) is judged in files of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -71,6 +71,10 @@ class Limits:
     hash_bits: int = 10
     face_hash_bits: int = 12
     face_distance: float = 0.2
+
+    def for_small_faces(self) -> "Limits":
+        """The limits of photos whose faces will be enlarged: half as wide is enough."""
+        return replace(self, face_pixels=self.face_pixels / 2)
 
 
 def unreadable(error: Refused) -> Reason:
