@@ -160,6 +160,7 @@ def job_file(work: Path, identity: int) -> Path:
 def write_job(identity: int, given: argparse.Namespace, faces: Faces, tagger: Tagger) -> None:
     """Check, crop and caption eight photos as `portraitist train` does, and write what the training needs."""
     from portraitist import preparing
+    from portraitist.faces.masks import load_masker
     from portraitist.recipes import Base, Recipe, find
     from portraitist.settings import load_settings
 
@@ -168,8 +169,10 @@ def write_job(identity: int, given: argparse.Namespace, faces: Faces, tagger: Ta
     photos = tuple(str(photo) for photo in choose_photos(identity, given, faces))
     request = TrainRequest(f"s{identity}", photos, class_word=word, seed=given.seed)
     base = find(Base, "mini")
-    checked = preparing.check(request, load_settings(), faces)
-    prepared = preparing.prepare(request, checked, base, find(Recipe, base.recipe), tagger)
+    settings = load_settings()
+    masker = load_masker(settings.models_folder / "faces", settings.faces)
+    checked = preparing.check(request, settings, faces)
+    prepared = preparing.prepare(request, checked, base, find(Recipe, base.recipe), tagger, masker)
     file = job_file(given.work, identity)
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = []

@@ -12,7 +12,18 @@ from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.images import from_pil, save_png
 from portraitist.photos import Limits, check_pets, check_photos, opened
-from portraitist.requests import CheckReport, Corners, Kind, PortraitReport, PortraitRequest, Report, TrainRequest
+from portraitist.requests import (
+    Background,
+    CheckReport,
+    Corners,
+    Framing,
+    Kind,
+    PortraitReport,
+    PortraitRequest,
+    Report,
+    Shape,
+    TrainRequest,
+)
 from portraitist.settings import Settings, load_settings
 from portraitist.store.sitters import check_name
 from portraitist.types import OnStep, no_progress
@@ -76,6 +87,10 @@ def train(
     tag_rules: str = "ours",
     keep_tags: Sequence[str] = (),
     remove_tags: Sequence[str] = (),
+    framing: Framing | None = None,
+    shape: Shape = "auto",
+    background: Background = "keep",
+    enlarge: bool = False,
     portraits: int = 1,
     resume: bool = False,
     out: Path | str | None = None,
@@ -84,8 +99,9 @@ def train(
 ) -> Report:
     """Learn a sitter: the report of the training, as in `report.json`.
 
-    `portraits` are made in each style (0 for none, and no score); `out` is a folder for the results. Raises
-    TooFewPhotos below 3 accepted photos, and what `pipeline.train_sitter` raises.
+    `framing` to `enlarge` are told at `TrainRequest`; `portraits` are made in each style (0 for none, and no score);
+    `out` is a folder for the results. Raises TooFewPhotos below 3 accepted photos, and what `pipeline.train_sitter`
+    raises.
     """
     from portraitist.pipeline import train_sitter
 
@@ -96,6 +112,7 @@ def train(
             check_name(sitter), tuple(str(file) for file in files), base, recipe, trigger, class_word,
             seed=seed, captioner=captioner, tag_rules=tag_rules, keep_tags=tuple(keep_tags),
             remove_tags=tuple(remove_tags), faces=settings.faces, kind=kind, crops=crops or {},
+            framing=framing, shape=shape, background=background, enlarge=enlarge,
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from portraitist.errors import BadFile, PhotoTooLarge, UnreadablePhoto
 from portraitist.files import replacing
-from portraitist.types import Box, Picture, Size
+from portraitist.types import Box, Mask, Picture, Size
 
 if TYPE_CHECKING:
     import torch
@@ -281,6 +281,13 @@ def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None
         chunks.add_itxt("XML:com.adobe.xmp", _XMP)
     with replacing(path) as temporary:
         to_pil(picture).save(temporary, format="PNG", pnginfo=chunks)
+    return path
+
+
+def save_mask(path: Path, mask: Mask) -> Path:
+    """Write a mask as a grey PNG, all or nothing. Raises Unwritable or DiskFull."""
+    with replacing(path) as temporary:
+        Image.fromarray(mask).save(temporary, format="PNG")
     return path
 
 

@@ -17,16 +17,26 @@ from portraitist import families, measure, ranking
 from portraitist.captions import tags
 from portraitist.captions.dataset import write_set
 from portraitist.captions.tagger import Tagger
-from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.faces import Faces
+from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
 from portraitist.files import make_folder, replacing
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
 from portraitist.lora.metadata import write_sidecar
-from portraitist.photos import PhotoCheck, face_crop, opened
-from portraitist.preparing import Prepared, check, file_names, load_captioner, plan_words, prepare
+from portraitist.photos import PhotoCheck, opened
+from portraitist.preparing import (
+    Prepared,
+    check,
+    cut_plan,
+    file_names,
+    load_captioner,
+    photo_pictures,
+    plan_words,
+    prepare,
+    training_pictures,
+)
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
     BaseReport,
@@ -43,9 +53,9 @@ from portraitist.settings import Settings
 from portraitist.show.results import Shown, versions, write_results
 from portraitist.sitting import Made, check_again, make, make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
-from portraitist.training.job import TrainingJob, TrainingPicture, TrainingResult
+from portraitist.training.job import TrainingJob, TrainingResult
 from portraitist.training.train import train
-from portraitist.types import OnStep, Picture, Size, no_progress
+from portraitist.types import OnStep, no_progress
 from portraitist.weights import resolve, sha256_of
 
 
@@ -113,7 +123,8 @@ def _learn(
         model = load_base(base, settings)
         tagger = load_tagger(base)
     with watch.stage("captions"):
-        prepared = prepare(request, checked, base, recipe, tagger, words, load_captioner(words, settings))
+        masker = load_masker(settings.models_folder / "faces", request.faces)
+        prepared = prepare(request, checked, base, recipe, tagger, masker, words, load_captioner(words, settings))
         folder = _keep(request, store, checked, prepared)
     if only_captions:
         return _captioned(request, checked, prepared, base, watch)
@@ -128,7 +139,7 @@ def _learn(
         sitting = sit(folder, store.load(folder.name)[0], model, record)
         made = make_styled(sitting, model, recipe, styles, per_style, request, faces, on_step)
     report = _report(request, checked, prepared, result, made, record, base, watch)
-    shown = Shown(_photo_pictures(prepared), tuple(one.pixels for one in made))
+    shown = Shown(photo_pictures(prepared), tuple(one.pixels for one in made))
     write_results(folder.root, report, shown, best=_best(made))
     if out is not None:
         copy_results(folder, report, out)
@@ -139,7 +150,9 @@ def _learn(
 def _plan(request: TrainRequest, settings: Settings) -> tuple[Base, Recipe]:
     extra = library_folders(settings)
     base = find(Base, request.base, extra)
-    return base, find(Recipe, request.recipe or base.recipe, extra)
+    recipe = find(Recipe, request.recipe or base.recipe, extra)
+    cut_plan(request, base, recipe)  # better told now than after the check
+    return base, recipe
 
 
 def library_folders(settings: Settings) -> tuple[Path, ...]:
@@ -189,11 +202,7 @@ def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepar
 
 
 def _job(request: TrainRequest, recipe: Recipe, prepared: Prepared, folder: SitterFolder, resume: bool) -> TrainingJob:
-    # by number, not by name: the photos that a sitter's folder keeps have other names and train the same weights
-    pictures = tuple(
-        TrainingPicture(f"{number:02d}", photo.crops[0], photo.caption, others=photo.crops[1:])
-        for number, photo in enumerate(prepared.set, 1)
-    )
+    pictures = training_pictures(prepared.set, white=request.background == "white")
     return TrainingJob(
         folder.name, pictures, recipe, request.trigger, request.class_word, folder.training, request.seed, resume
     )
@@ -242,7 +251,7 @@ def _captioned(request: TrainRequest, checked: PhotoCheck, prepared: Prepared, b
         seconds=watch.done(),
         base=BaseReport(base.name, base.version, base_sha256(base)),
         versions={**versions(), "captioner": prepared.captioner},
-        warnings=checked.warnings,
+        warnings=(*checked.warnings, *prepared.warnings),
     )
 
 
@@ -299,18 +308,6 @@ def likeness_report(made: Sequence[Made], record: measure.FaceRecord) -> Likenes
         mean(True), None, painted=mean(False), words=record.words,
         d_words=round(scale.d_words, 4), d_same=round(scale.d_same, 4),
     )  # fmt: skip
-
-
-def _photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
-    """(file name, calm crop, held out) of every accepted photo, the training photos first."""
-    shown = [(photo.name, photo.crops[0], False) for photo in prepared.set]
-    called = file_names((*prepared.training, *prepared.held_out))
-    with Decoder() as decoder:
-        for photo in prepared.held_out:
-            if photo.face is not None:
-                crop = face_crop(decoder.read(photo.path), photo.face, Size(256, 256)).picture
-                shown.append((called[photo.path], crop, True))
-    return tuple(shown)
 
 
 def _best(made: Sequence[Made]) -> str | None:

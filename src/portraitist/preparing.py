@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portraitist.captions import tags
-from portraitist.captions.dataset import SetPhoto
+from portraitist.captions.dataset import Cutting, SetPhoto
 from portraitist.captions.describe import Captioner, Description
 from portraitist.captions.named import CaptionerModel, choose_captioner, fetch_model, find_model, load_model
 from portraitist.captions.tagger import Tagger, chosen
@@ -18,29 +19,47 @@ from portraitist.captions.written import with_subject, written_captions
 from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.errors import BadRequest, TooFewPhotos
-from portraitist.faces import Faces
-from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_pets, check_photos, random_crops, subject_crops
+from portraitist.faces import Faces, Masker
+from portraitist.faces.masks import CropMasks
+from portraitist.photos import (
+    CheckedPhoto,
+    CutPhoto,
+    CutPlan,
+    Limits,
+    PhotoCheck,
+    check_pets,
+    check_photos,
+    cut_photo,
+    cut_subject,
+    face_crop,
+)
+from portraitist.photos.framing import FRAMINGS, Frame, buckets
 from portraitist.recipes import Base, Recipe
-from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest
+from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest, Warn
 from portraitist.settings import Settings
+from portraitist.training.job import TrainingPicture
 from portraitist.types import OnStep, Picture, Size, derive_seed, no_progress
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A checked and captioned training set. `training` and `held_out` are disjoint; crops and captions go with
-    `training`, `identity` are the tags that left the captions and say who the sitter is."""
+    `training`, `identity` are the tags that left the captions and say who the sitter is, `calm` shows each training
+    photo as it is framed."""
 
     training: tuple[CheckedPhoto, ...]
     held_out: tuple[CheckedPhoto, ...]
     set: tuple[SetPhoto, ...]
     identity: tuple[str, ...]
     captioner: str
+    calm: tuple[Picture, ...]
+    warnings: tuple[Warn, ...] = ()
 
 
 def check(request: TrainRequest, settings: Settings, faces: Faces, on_step: OnStep = no_progress) -> PhotoCheck:
     """The verdicts on the request's photos. Raises TooFewPhotos below 3 accepted ones, with the reasons in its hint."""
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
+    limits = limits.for_small_faces() if request.enlarge else limits
     paths = [Path(photo) for photo in request.photos]
     if request.kind == "pet":
         checked = check_pets(paths, limits=limits, crops=request.crops, point=request.face, on_step=on_step)
@@ -113,37 +132,49 @@ def prepare(
     base: Base,
     recipe: Recipe,
     tagger: Tagger | None,
+    masker: Masker,
     words: Words | None = None,
     captioner: Captioner | None = None,
 ) -> Prepared:
-    """Hold photos out, cut crops, describe and caption the rest; without `words` by our own rules."""
+    """Hold photos out, cut and mask the rest, describe and caption it; without `words` by our own rules.
+
+    Raises BadRequest.
+    """
     words = words or Words(tags.load_rules())
     # nothing could be measured on a pet's photos, so none is held out
     person = request.kind == "person"
     training, held_out = hold_out(checked.accepted, request.seed) if person else (checked.accepted, ())
-    size = Size(*base.size)
+    plan, called = cut_plan(request, base, recipe), file_names(checked.accepted)
     with Decoder() as decoder:
         pictures = [decoder.read(photo.path) for photo in training]
     cut = [
-        _crops(photo, picture, size, recipe.crops_per_photo, derive_seed(request.seed, "crops", number))
+        _cut(photo, called[photo.path], picture, plan, masker, derive_seed(request.seed, "crops", number))
         for number, (photo, picture) in enumerate(zip(training, pictures, strict=True))
     ]
-    calm = [crops[0] for crops in cut]
+    calm = [one.calm for one in cut]
     # mini's tagger knows people only
     wanted = request.captioner if person or request.captioner != "auto" else "facts"
     describer = choose_captioner(wanted, tagger, calm, captioner)
-    told = [describer.describe(p, crop, photo.face) for photo, p, crop in zip(training, pictures, calm, strict=True)]
-    called = file_names(checked.accepted)
+    told = [
+        _with_tags(describer.describe(picture, one.calm, photo.face), one.tags)
+        for photo, picture, one in zip(training, pictures, cut, strict=True)
+    ]
     constant = tags.constant_tags([one.tags for one in told], words.rules)
     captions = _captions(request, training, told, constant, words, called)
     # a tagger that is not believed must not say who the sitter is either
     said = tagger.scores(calm) if tagger is not None and describer.name == "tagger" else []
     _, identity = tags.split(tags.common([chosen(scores) for scores in said]), words.rules, constant)
     photos = tuple(
-        SetPhoto(called[photo.path], text, crops, one.tags)
-        for photo, text, crops, one in zip(training, captions, cut, told, strict=True)
+        _set_photo(called[photo.path], text, one.tags, made)
+        for photo, text, made, one in zip(training, captions, cut, told, strict=True)
     )
-    return Prepared(training, held_out, photos, identity, describer.name)
+    warnings = tuple(warning for one in cut for warning in one.warnings)
+    return Prepared(training, held_out, photos, identity, describer.name, tuple(calm), warnings)
+
+
+def _with_tags(told: Description, tags: tuple[str, ...]) -> Description:
+    """What was said of a crop, and what the cutting made of it; a sentence stays as it is."""
+    return told if told.sentence else replace(told, tags=tuple(dict.fromkeys((*told.tags, *tags))))
 
 
 def _captions(
@@ -161,10 +192,70 @@ def _captions(
     return [tags.caption(one, request.trigger, request.class_word, words.rules, constant) for one in told]
 
 
-def _crops(photo: CheckedPhoto, picture: Picture, size: Size, count: int, seed: int) -> tuple[Picture, ...]:
+def cut_plan(request: TrainRequest, base: Base, recipe: Recipe) -> CutPlan:
+    """How the photos are cut. Raises BadRequest for what does not go together."""
+    native = Size(*base.size)
+    if request.kind == "pet":
+        if request.framing or request.shape == "buckets" or request.background == "white":
+            raise BadRequest(
+                "Pets and things are cut around their box, in the base's own shape.",
+                hint="Leave --framing, --shape and --background out; --crop says where the subject is.",
+            )
+        return CutPlan("close", (native,), recipe.crops_per_photo, False)
+    framing = request.framing or recipe.framing
+    if framing == "close" and request.shape == "buckets":
+        raise BadRequest(
+            f"The recipe {recipe.name!r} frames faces and shoulders in the base's own shape.",
+            hint="Ask for a framing too: --framing head, half or full.",
+        )
+    in_buckets = request.shape == "buckets" or (request.shape == "auto" and framing in ("half", "full"))
+    shapes = buckets(native, base.buckets) if in_buckets else (native,)
+    masked = recipe.background_weight < 1.0
+    return CutPlan(framing, shapes, recipe.crops_per_photo, masked, request.background == "white")
+
+
+def _cut(photo: CheckedPhoto, name: str, picture: Picture, plan: CutPlan, masker: Masker, seed: int) -> CutPhoto:
     if photo.subject is not None:
-        cut = subject_crops(picture, photo.subject, size, count=max(1, count), seed=seed)
-        return tuple(crop.picture for crop in cut)
+        return cut_subject(picture, photo.subject, plan, seed)
     if photo.face is None:  # an accepted photo has a face; this tells the type checker
         raise BadRequest(f"{photo.path.name} shows no face.")
-    return tuple(crop.picture for crop in random_crops(picture, photo.face, size, count=max(1, count), seed=seed))
+    return cut_photo(name, picture, photo.face, plan, masker, seed)
+
+
+def _set_photo(name: str, caption: str, said: tuple[str, ...], cut: CutPhoto) -> SetPhoto:
+    frame = cut.frame
+    cutting = Cutting(frame.framing.name, frame.face, frame.size) if frame is not None else None
+    return SetPhoto(name, caption, cut.pictures, said, cut.masks, cutting)
+
+
+def training_pictures(photos: Sequence[SetPhoto], *, white: bool = False) -> tuple[TrainingPicture, ...]:
+    """A training set as the training takes it; on white the whole picture counts, for its ground is meant."""
+    # by number, not by name: the photos that a sitter's folder keeps have other names and train the same weights
+    return tuple(_training_picture(f"{number:02d}", photo, white) for number, photo in enumerate(photos, 1))
+
+
+def _weighed(masks: CropMasks) -> NDArray[np.float32]:
+    """1 the person, 0 the background, -1 what is not the photo."""
+    outside = 255.0 - masks.person - masks.background
+    return ((masks.person - outside) / 255.0).astype(np.float32)
+
+
+def _training_picture(name: str, photo: SetPhoto, white: bool) -> TrainingPicture:
+    masks = [] if white else [_weighed(one) for one in photo.masks]
+    cutting = photo.cutting
+    frame = Frame(cutting.face, FRAMINGS[cutting.framing], cutting.size) if cutting is not None else None
+    return TrainingPicture(
+        name, photo.crops[0], photo.caption, masks[0] if masks else None, photo.crops[1:], tuple(masks[1:]), frame
+    )
+
+
+def photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
+    """(file name, calm crop, held out) of every accepted photo, the training photos first."""
+    shown = [(photo.name, calm, False) for photo, calm in zip(prepared.set, prepared.calm, strict=True)]
+    called = file_names((*prepared.training, *prepared.held_out))
+    with Decoder() as decoder:
+        for photo in prepared.held_out:
+            if photo.face is not None:
+                crop = face_crop(decoder.read(photo.path), photo.face, Size(256, 256)).picture
+                shown.append((called[photo.path], crop, True))
+    return tuple(shown)

@@ -17,6 +17,9 @@ from portraitist.errors import BadRequest
 T = TypeVar("T")
 
 Kind = Literal["person", "pet"]
+Framing = Literal["head", "half", "full"]
+Shape = Literal["auto", "square", "buckets"]
+Background = Literal["keep", "white"]
 Verdict = Literal["accepted", "rejected"]
 
 Corners = tuple[float, float, float, float]
@@ -44,6 +47,9 @@ class TrainRequest(_Strict):
     `captions.describe`), `tag_rules` which of its tags stay (see `captions.tags`), `keep_tags` and `remove_tags` are
     the user's own and beat the rules; `faces` names the face models (see `faces.parts`); `crops` are boxes by hand of
     a pet or a thing, by file name, or for all photos under the empty name.
+    `framing` None takes the recipe's; `shape` says whether crops have the base's own shape or the bucket that suits the
+    photo (auto: buckets for half and full); `background` white puts the head (in wider framings the person) on white;
+    `enlarge` takes photos with smaller faces too and enlarges them by Lanczos, which adds no detail.
     """
 
     sitter: str
@@ -62,6 +68,10 @@ class TrainRequest(_Strict):
     tag_rules: str = "ours"
     keep_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    framing: Framing | None = None
+    shape: Shape = "auto"
+    background: Background = "keep"
+    enlarge: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The training set on disk: as an imagefolder, in kohya's layout, and back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from portraitist.captions import dataset as d
 from portraitist.captions import kohya
 from portraitist.errors import BadFile, BadRequest
+from portraitist.faces.masks import CropMasks
 from portraitist.images import save_png
+from portraitist.types import Box, Size
 
 
 def photo(name: str, value: int) -> d.SetPhoto:
@@ -30,6 +33,23 @@ def test_a_set_comes_back_as_it_was(folder: Path) -> None:
     assert all(
         (x == y).all() for p, q in zip(again, photos, strict=True) for x, y in zip(p.crops, q.crops, strict=True)
     )
+
+
+def test_masks_and_cuttings_come_back_and_outlive_new_captions(tmp_path: Path) -> None:
+    parts = [np.full((8, 8), value, np.uint8) for value in (200, 150, 55)]
+    cutting = d.Cutting("half", Box(1.5, 2.0, 3.0, 4.0), Size(448, 576))
+    given = replace(photo("a.jpg", 10), masks=(CropMasks(*parts), CropMasks(*parts[::-1])), cutting=cutting)
+    d.write_set(tmp_path, [given, photo("b.jpg", 20)])
+    d.write_rows(tmp_path, d.with_captions(d.read_rows(tmp_path), {"a.jpg": "ohwx woman, hat"}))
+    first, second = d.read_set(tmp_path)
+    assert first.caption == "ohwx woman, hat" and first.cutting == cutting
+    assert second.cutting is None and second.masks == ()
+    assert [m.person[0, 0] for m in first.masks] == [200, 55] and first.masks[0].background[3, 3] == 55
+    assert first.masks[1].head.shape == (8, 8)
+    outside = [replace(row, more={**row.more, "head_mask_file_name": "../x.png"}) for row in d.read_rows(tmp_path)[:1]]
+    d.write_rows(tmp_path, outside)
+    with pytest.raises(BadFile, match="outside"):
+        d.read_set(tmp_path)
 
 
 def test_an_older_set_leaves_nothing_behind(folder: Path) -> None:

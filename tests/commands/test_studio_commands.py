@@ -105,7 +105,12 @@ def test_the_page_needs_no_network_and_names_every_portrait(trained: Path) -> No
 def test_the_training_set_is_an_imagefolder(trained: Path, home: Path) -> None:
     folder = home / "sitters" / "anna" / "set"
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
-    assert len(rows) == 10 and all(read_picture(folder / row["file_name"]).shape == (64, 64, 3) for row in rows)
+    assert len(rows) == 5 and all(row["cutting"]["size"] == {"width": 64, "height": 64} for row in rows)
+    for row in rows:
+        shape = read_picture(folder / row["file_name"]).shape
+        assert min(shape[:2]) >= 64
+        for part in ("person", "head", "background"):
+            assert read_picture(folder / row[f"{part}_mask_file_name"]).shape == shape
     assert not (home / "sitters" / "anna" / "training").exists()
 
 
@@ -157,6 +162,8 @@ def test_own_words_get_the_sitter_in_front(trained: Path, tmp_path: Path, capsys
         (("portrait", "--sitter", "anna", "--out", "/proc/nowhere"), 2, "/proc/nowhere"),
         (("train", "{photos}", "--sitter", "../up"), 2, "../up"),
         (("train", "{photos}", "--sitter", "b", "--class", "robot"), 2, "robot"),
+        (("train", "{photos}", "--sitter", "b", "--framing", "wide"), 2, "wide"),
+        (("train", "{photos}", "--sitter", "b", "--background", "green"), 2, "green"),
         (("train", "{photos}", "--sitter", "b", "--base", "huge"), 2, "huge"),
         (("train", "{photos}", "--sitter", "b", "--base", "tiny", "--captioner", "poet"), 2, "poet"),
         (("train", "{two}", "--sitter", "b", "--base", "tiny"), 2, "2 of 2"),

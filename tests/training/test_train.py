@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from portraitist.devices import choose_device
 from portraitist.errors import BadFile, BadRequest, Cancelled
 from portraitist.families.base import Model
 from portraitist.lora.formats import read, read_tensors
+from portraitist.photos.framing import FRAMINGS, Frame
 from portraitist.recipes import Base, Recipe, find, names
 from portraitist.training.checkpoints import STATE
 from portraitist.training.dataset import draw, prepare
 from portraitist.training.job import TrainingJob, TrainingPicture, TrainingStep
 from portraitist.training.step import loss_of, rate_factor, text_rate
 from portraitist.training.train import make_plan, train
-from portraitist.types import Step
+from portraitist.types import Box, Size, Step
 
 RECIPE = Recipe(
     name="test", rank=4, alpha=4.0, learning_rate=1e-2, batch=2, visits_per_photo=8, crops_per_photo=2, checkpoints=2
@@ -84,7 +86,7 @@ def test_the_loss_falls_and_the_model_is_left_alone(model: Model, tmp_path: Path
     assert result.steps == 40 and result.visits == 120 and len(result.loss) == 20
 
 
-@pytest.mark.parametrize("extras", [{}, {"ema": 0.9, "prior_every": 3, "background": 0.2, "min_snr_gamma": 5.0}])
+@pytest.mark.parametrize("extras", [{}, {"ema": 0.9, "prior_every": 3, "background_weight": 0.2, "min_snr_gamma": 5.0}])
 def test_a_resumed_training_ends_with_the_same_weights(model: Model, tmp_path: Path, extras: dict[str, float]) -> None:
     recipe = replace(RECIPE, caption_dropout=0.2, tag_dropout=0.3, **extras)
     whole = train(make_job(tmp_path / "whole", recipe), model)
@@ -164,12 +166,12 @@ def test_each_photo_has_its_turn_and_each_step_its_own_noise(model: Model, tmp_p
 
 
 def test_crops_that_are_given_are_taken_as_they_are(model: Model, tmp_path: Path) -> None:
-    job = make_job(tmp_path, replace(RECIPE, crops_per_photo=7, background=0.5))
+    job = make_job(tmp_path, replace(RECIPE, crops_per_photo=7, background_weight=0.5))
     first = job.pictures[0]
-    assert first.face is not None
+    assert first.mask is not None
     others = (first.pixels[::-1].copy(), first.pixels[:, ::-1].copy())
-    for faces in ((), (first.face, first.face)):
-        given = replace(job, pictures=(replace(first, others=others, other_faces=faces),))
+    for masks in ((), (first.mask, first.mask)):
+        given = replace(job, pictures=(replace(first, others=others, other_masks=masks),))
         (example,) = prepare(given, model, lambda done: None)
         assert len(example.latents) == 6 and example.weights is not None and len(example.weights) == 6
         assert torch.equal(example.latents[2], example.latents[3])  # the second other is the first's mirror image
@@ -187,12 +189,63 @@ def test_a_prior_step_names_nobody_and_starts_without_an_error(model: Model, tmp
         model.detach()
 
 
-def test_the_face_weighs_more_than_the_background(model: Model, tmp_path: Path) -> None:
-    job = make_job(tmp_path, replace(RECIPE, background=0.1, flip=False))
+def test_the_person_weighs_more_than_the_background(model: Model, tmp_path: Path) -> None:
+    job = make_job(tmp_path, replace(RECIPE, background_weight=0.1, flip=False))
     weights_of = prepare(job, model, lambda done: None)[0].weights
     assert weights_of is not None and weights_of.shape == (2, 1, 8, 8)
     assert float(weights_of[0, 0, 4, 4]) > 5 * float(weights_of[0, 0, 0, 0])
     assert torch.allclose(weights_of.mean(dim=(1, 2, 3)), torch.ones(2))
+
+
+def framed_job(folder: Path, recipe: Recipe, *, resume: bool = False) -> TrainingJob:
+    """Five wide pictures, three of which are cut square and two upright."""
+    job = make_job(folder, recipe, photos=3, resume=resume)
+    first = job.pictures[0]
+    frames = [Frame(Box(20, 20, 30, 30), FRAMINGS["head"], Size(64, high)) for high in (64, 128, 64, 128, 64)]
+    pictures = [replace(first, caption=f"ohwx woman, tag{i}", frame=frame) for i, frame in enumerate(frames)]
+    return replace(job, pictures=tuple(pictures))
+
+
+def test_a_batch_has_pictures_of_one_size_and_each_photo_its_share(model: Model, tmp_path: Path) -> None:
+    job = framed_job(tmp_path, replace(RECIPE, batch=2))
+    examples = prepare(job, model, lambda done: None)
+    assert [example.latents.shape[-2:] for example in examples] == [(high, 8) for high in (8, 16, 8, 16, 8)]
+    batches = [draw(examples, job, step) for step in range(30)]
+    for batch in batches:
+        tall = {caption in ("ohwx woman, tag1", "ohwx woman, tag3") for caption in batch.captions}
+        assert tall == {batch.latents.shape[-2] == 16}
+        assert batch.weights is not None and batch.weights.shape[-2:] == batch.latents.shape[-2:]
+    seen = Counter(caption for batch in batches for caption in batch.captions)
+    assert set(seen.values()) == {12}, "60 visits, five photos"
+    assert len({batch.latents.shape for batch in batches[:5]}) == 2, "the sizes take turns"
+    again = draw(examples, job, 17)
+    assert again.captions == batches[17].captions and torch.equal(again.latents, batches[17].latents)
+
+
+def test_a_resumed_training_in_buckets_with_masks_ends_with_the_same_weights(model: Model, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, visits_per_photo=3, background_weight=0.2)
+    whole = train(framed_job(tmp_path / "whole", recipe), model)
+    with pytest.raises(Cancelled):
+        train(framed_job(tmp_path / "parts", recipe, resume=True), model, stop_at(3))
+    parts = train(framed_job(tmp_path / "parts", recipe, resume=True), model)
+    assert same(whole.likeness, parts.likeness) and whole.loss == parts.loss
+    other = framed_job(tmp_path / "parts", recipe, resume=True)
+    moved = replace(other.pictures[0], frame=Frame(Box(30, 20, 30, 30), FRAMINGS["head"], Size(64, 64)))
+    with pytest.raises(BadRequest, match="cannot be resumed"):
+        train(replace(other, pictures=(moved, *other.pictures[1:])), model)
+
+
+def test_what_reaches_over_the_photo_has_no_weight_and_a_weight_of_one_no_mask(model: Model, tmp_path: Path) -> None:
+    job = make_job(tmp_path, replace(RECIPE, background_weight=0.25, flip=False, crops_per_photo=1), photos=1)
+    mask = np.zeros((80, 80), np.float32)
+    mask[:, :20], mask[:, 40:] = -1, 1
+    job = replace(job, pictures=(replace(job.pictures[0], mask=mask),))
+    (example,) = prepare(job, model, lambda done: None)
+    assert example.weights is not None
+    row = example.weights[0, 0, 4]
+    assert float(row[0]) == 0.0 and float(row[3] / row[7]) == pytest.approx(0.25, rel=0.1)
+    flat = replace(job, recipe=replace(job.recipe, background_weight=1.0))
+    assert prepare(flat, model, lambda done: None)[0].weights is None
 
 
 def test_plans_and_rates() -> None:

@@ -1,4 +1,4 @@
-"""The training set on disk: crops and `metadata.jsonl`, which Hugging Face's `imagefolder` and other trainers read.
+"""The training set on disk: pictures, masks and `metadata.jsonl`, which Hugging Face's `imagefolder` reads.
 
 Knows no photo and no model: it writes what it is given and reads it back. Sets in kohya's layout are read too
 (`kohya.py`).
@@ -9,40 +9,56 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from portraitist.captions import kohya
 from portraitist.errors import BadFile
+from portraitist.faces.masks import CropMasks
 from portraitist.files import make_folder, write_text
-from portraitist.images import read_picture, save_png
-from portraitist.types import Picture
+from portraitist.images import read_picture, save_mask, save_png
+from portraitist.types import Box, Picture, Size
 
 METADATA = "metadata.jsonl"
+_MASKS = ("person", "head", "background")
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a training cuts crops of `size` out of a wide picture: around the `face`, as the named framing says."""
+
+    framing: str
+    face: Box
+    size: Size
 
 
 @dataclass(frozen=True)
 class SetPhoto:
     """One photo of a training set: its crops (the calm one first) and the caption that they share.
 
-    `tags` is what its describer said before the rules; nothing where it said a sentence, or was not asked.
+    `tags` is what its describer said before the rules; nothing where it said a sentence, or was not asked. `masks` are
+    the crops', or empty. With `cutting` there is one wide picture in place of crops.
     """
 
     name: str
     caption: str
     crops: tuple[Picture, ...]
     tags: tuple[str, ...] = ()
+    masks: tuple[CropMasks, ...] = ()
+    cutting: Cutting | None = None
 
 
 @dataclass(frozen=True)
 class SetRow:
-    """One picture file of a set as its metadata tells of it; the picture itself is not read."""
+    """One picture file of a set as its metadata tells of it; the picture itself is not read. `more` is what else its
+    line says: masks and cutting, or another tool's columns."""
 
     file: str
     photo: str
     caption: str
     tags: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_set(folder: Path, photos: Sequence[SetPhoto]) -> Path:
@@ -58,13 +74,18 @@ def write_set(folder: Path, photos: Sequence[SetPhoto]) -> Path:
         for place, crop in enumerate(photo.crops):
             file = f"{number:02d}-{place}.png"
             save_png(folder / file, crop, made=False)
-            rows.append(SetRow(file, photo.name, photo.caption, photo.tags))
+            more = _save_masks(folder, f"{number:02d}-{place}", photo.masks[place]) if photo.masks else {}
+            more |= {"cutting": asdict(photo.cutting)} if photo.cutting is not None else {}
+            rows.append(SetRow(file, photo.name, photo.caption, photo.tags, more))
     return write_rows(folder, rows)
 
 
 def write_rows(folder: Path, rows: Sequence[SetRow]) -> Path:
     """Write the captions of a set whose pictures are there. Raises Unwritable or DiskFull."""
-    values = [{"file_name": r.file, "text": r.caption, "photo": r.photo, "tags": list(r.tags)} for r in rows]
+    values = [
+        {"file_name": row.file, "text": row.caption, "photo": row.photo, "tags": list(row.tags), **row.more}
+        for row in rows
+    ]
     return write_text(folder / METADATA, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
@@ -80,18 +101,54 @@ def read_rows(folder: Path) -> tuple[SetRow, ...]:
         rows = tuple(_row(json.loads(line)) for line in lines if line.strip())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadFile(f"{folder} holds no whole training set.", hint="Train again from the photos.") from error
-    if any(not (folder / row.file).resolve().is_relative_to(folder.resolve()) for row in rows):
-        raise BadFile(f"{folder / METADATA} names files outside its folder.")
+    for row in rows:
+        _within(folder, row.file)
     return rows
 
 
 def read_set(folder: Path) -> tuple[SetPhoto, ...]:
     """Read a set with its pictures. Raises BadFile when it is not there or damaged."""
-    grouped: dict[str, tuple[SetRow, list[Picture]]] = {}
+    found: dict[str, SetPhoto] = {}
     for row in read_rows(folder):
-        _, crops = grouped.setdefault(row.photo, (row, []))
-        crops.append(read_picture(folder / row.file))
-    return tuple(SetPhoto(name, row.caption, tuple(crops), row.tags) for name, (row, crops) in grouped.items())
+        before = found.get(row.photo, SetPhoto(row.photo, row.caption, (), row.tags, cutting=_cutting(row)))
+        crops = (*before.crops, read_picture(folder / row.file))
+        found[row.photo] = replace(before, crops=crops, masks=(*before.masks, *_read_masks(folder, row)))
+    return tuple(found.values())
+
+
+def _save_masks(folder: Path, name: str, masks: CropMasks) -> dict[str, Any]:
+    """Write the masks of a picture into `masks/`; their columns, which `imagefolder` reads as pictures too."""
+    make_folder(folder / "masks")
+    files = {part: f"masks/{name}-{part}.png" for part in _MASKS}
+    for part, file in files.items():
+        save_mask(folder / file, getattr(masks, part))
+    return {_column(part): file for part, file in files.items()}
+
+
+def _column(part: str) -> str:
+    return f"{part}_mask_file_name"
+
+
+def _read_masks(folder: Path, row: SetRow) -> tuple[CropMasks, ...]:
+    files = [row.more.get(_column(part)) for part in _MASKS]
+    if None in files:
+        return ()
+    return (CropMasks(*(read_picture(_within(folder, str(file)))[..., 0] for file in files)),)
+
+
+def _within(folder: Path, file: str) -> Path:
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadFile(f"{folder / METADATA} names files outside its folder.")
+    return path
+
+
+def _cutting(row: SetRow) -> Cutting | None:
+    told = row.more.get("cutting")
+    try:
+        return Cutting(str(told["framing"]), Box(**told["face"]), Size(**told["size"])) if told else None
+    except (KeyError, TypeError) as error:
+        raise BadFile(f"The set does not say how {row.file} is cut.", hint="Train again from the photos.") from error
 
 
 def captions_of(rows: Sequence[SetRow]) -> dict[str, SetRow]:
@@ -104,7 +161,7 @@ def captions_of(rows: Sequence[SetRow]) -> dict[str, SetRow]:
 
 def with_captions(rows: Sequence[SetRow], captions: Mapping[str, str]) -> tuple[SetRow, ...]:
     """The rows with new captions for the photos that `captions` names."""
-    return tuple(SetRow(r.file, r.photo, captions.get(r.photo, r.caption), r.tags) for r in rows)
+    return tuple(replace(row, caption=captions.get(row.photo, row.caption)) for row in rows)
 
 
 def _row(value: Any) -> SetRow:
@@ -112,4 +169,5 @@ def _row(value: Any) -> SetRow:
     photo, tags = value.get("photo") or file, value.get("tags") or []
     if not all(isinstance(text, str) for text in (file, caption, photo, *tags)):
         raise TypeError("not text")
-    return SetRow(file, photo, caption, tuple(tags))
+    more = {key: told for key, told in value.items() if key not in ("file_name", "text", "photo", "tags")}
+    return SetRow(file, photo, caption, tuple(tags), more)

@@ -27,6 +27,9 @@ Crop = Annotated[
     typer.Option("--crop", metavar="[FILE=]X,Y,W,H", help="The box of a pet: pixels or shares, for one photo or all."),
 ]
 KeepAll = Annotated[bool, typer.Option("--keep-all", help="Accept every photo with a face; reasons become warnings.")]
+Enlarge = Annotated[
+    bool, typer.Option("--enlarge", help="Take faces down to half the size; enlarging (Lanczos) adds no detail.")
+]
 Sitter = Annotated[str | None, typer.Option("--sitter", help="Compare with the photos of this sitter too.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for check.json and the crops of accepted photos.")]
 
@@ -44,6 +47,7 @@ def check(
     crop: Crop = None,
     keep_all: KeepAll = False,
     face_names: common.FaceNames = None,
+    enlarge: Enlarge = False,
     out: Out = None,
     as_json: common.Json = False,
 ) -> None:
@@ -53,6 +57,7 @@ def check(
     point, boxes, pet = parse_point(face), parse_crops(crop, kind), is_pet(kind)
     settings = common.settings_of(context)
     limits = Limits(bytes=settings.max_photo_bytes, pixels=settings.max_photo_pixels)
+    limits = limits.for_small_faces() if enlarge else limits
     if out is not None:
         make_folder(out)
     known = _photos_of(sitter, settings.home) if sitter is not None else ()

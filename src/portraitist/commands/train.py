@@ -1,19 +1,26 @@
 """`portraitist train`: photos in, a likeness, portraits and a report out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from portraitist.commands import common
-from portraitist.commands.check import Crop, Face, KeepAll, Kind, is_pet, parse_crops, parse_point
+from portraitist.commands.check import Crop, Enlarge, Face, KeepAll, Kind, is_pet, parse_crops, parse_point
 from portraitist.errors import BadRequest
 from portraitist.files import make_folder
 
 if TYPE_CHECKING:
-    from portraitist.requests import Report, TrainRequest
+    from portraitist.requests import Background, Framing, Report, Shape, TrainRequest
+
+Choice = TypeVar("Choice", bound=str)
 
 CLASS_WORDS = ("woman", "man", "girl", "boy", "person")
+FRAMINGS: tuple["Framing", ...] = ("head", "half", "full")
+SHAPES: tuple["Shape", ...] = ("auto", "square", "buckets")
+BACKGROUNDS: tuple["Background", ...] = ("keep", "white")
 
 Photos = Annotated[
     list[Path] | None,
@@ -27,6 +34,12 @@ Captioner = Annotated[
 TagRules = Annotated[str, typer.Option("--tag-rules", help="Which tags stay in captions: ours, lesson, facechain.")]
 KeepTags = Annotated[list[str] | None, typer.Option("--keep-tag", help="Always keep this tag (* for any letters).")]
 RemoveTags = Annotated[list[str] | None, typer.Option("--remove-tag", help="Never say this tag in a caption.")]
+Framed = Annotated[str | None, typer.Option("--framing", help="head, half or full; the recipe's own unless given.")]
+Shaped = Annotated[str, typer.Option("--shape", help="square, buckets (the shape that suits the photo) or auto.")]
+Ground = Annotated[str, typer.Option("--background", help="keep, or white: the head or the person alone on white.")]
+Portraits = Annotated[
+    int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
+]
 OnlyCaptions = Annotated[bool, typer.Option("--only-captions", help="Stop before the training, to see and edit them.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
@@ -54,10 +67,12 @@ def train(
     tag_rules: TagRules = "ours",
     keep_tags: KeepTags = None,
     remove_tags: RemoveTags = None,
+    framing: Framed = None,
+    shape: Shaped = "auto",
+    background: Ground = "keep",
+    enlarge: Enlarge = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
-    portraits: Annotated[
-        int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
-    ] = 1,
+    portraits: Portraits = 1,
     only_captions: OnlyCaptions = False,
     resume: Resume = False,
     face_names: common.FaceNames = None,
@@ -74,8 +89,9 @@ def train(
         _name(sitter), tuple(map(str, given)), base, recipe, one_word(trigger), _class(class_word, pet),
         kind="pet" if pet else "person", seed=seed, face=_shares(face), keep_all=keep_all, captioner=captioner,
         tag_rules=tag_rules, keep_tags=tuple(keep_tags or ()), remove_tags=tuple(remove_tags or ()),
-        faces=face_names or settings.faces, crops=parse_crops(crop, kind),
+        faces=face_names or settings.faces, crops=parse_crops(crop, kind), enlarge=enlarge,
     )  # fmt: skip
+    request = _framed(request, framing, shape, background)
     if only_captions:
         _caption(request, context, as_json)
     else:
@@ -173,3 +189,19 @@ def _class(word: str, pet: bool) -> str:
     if word not in CLASS_WORDS:
         raise BadRequest(f"--class {word!r} is not known.", hint=f"Use one of {', '.join(CLASS_WORDS)}.")
     return word
+
+
+def _framed(request: "TrainRequest", framing: str | None, shape: str, background: str) -> "TrainRequest":
+    return replace(
+        request,
+        framing=None if framing is None else _one_of("--framing", framing, FRAMINGS),
+        shape=_one_of("--shape", shape, SHAPES),
+        background=_one_of("--background", background, BACKGROUNDS),
+    )
+
+
+def _one_of(option: str, word: str, choices: Sequence[Choice]) -> Choice:
+    found = next((choice for choice in choices if choice == word), None)
+    if found is None:
+        raise BadRequest(f"{option} {word!r} is not known.", hint=f"Use one of {', '.join(choices)}.")
+    return found

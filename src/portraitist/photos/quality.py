@@ -4,7 +4,7 @@ What needs several photos (duplicates, another person) only gets its numbers her
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ class Limits:
     hash_bits: int = 10
     face_hash_bits: int = 12
     face_distance: float = 0.2
+
+    def for_small_faces(self) -> "Limits":
+        """The limits of photos whose faces will be enlarged: half as wide is enough."""
+        return replace(self, face_pixels=self.face_pixels / 2)
 
 
 def unreadable(error: UnreadablePhoto | PhotoTooLarge) -> Reason:

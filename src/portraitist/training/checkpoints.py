@@ -46,12 +46,12 @@ def fingerprint(job: TrainingJob, model: Model) -> str:
     values = (base.name, base.version, base.sha256, job.recipe, job.trigger, job.class_word, job.seed)
     digest.update(to_json([*values, device.type, str(device.dtype)]).encode())
     for picture in job.pictures:
-        digest.update(to_json([picture.caption, list(picture.pixels.shape)]).encode())
-        faces = [*picture.other_faces] if picture.face is None else [picture.face, *picture.other_faces]
+        digest.update(to_json([picture.caption, list(picture.pixels.shape), picture.frame]).encode())
+        masks = [*picture.other_masks] if picture.mask is None else [picture.mask, *picture.other_masks]
         for pixels in (picture.pixels, *picture.others):
             digest.update(pixels.tobytes())
-        for face in faces:
-            digest.update(face.tobytes())
+        for mask in masks:
+            digest.update(mask.tobytes())
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from portraitist.families.base import Model
 from portraitist.images import crop, resize, size_of
+from portraitist.photos.framing import crop_boxes
 from portraitist.recipes import Recipe
 from portraitist.training.job import TrainingJob, TrainingPicture
 from portraitist.types import Box, Picture, Seed, Size, derive_seed
@@ -54,18 +55,21 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
         pixels = [variant for variant, _ in variants]
         parts = [model.encode(pixels[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pixels), _ENCODE_AT_ONCE)]
         latents = torch.cat(parts)
-        weights = _loss_weights([face for _, face in variants], latents, job.recipe.background)
+        weights = _loss_weights([mask for _, mask in variants], latents, job.recipe.background_weight)
         examples.append(Example(latents, weights, picture.caption))
     on_picture(len(job.pictures))
     return tuple(examples)
 
 
 def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Batch:
-    """The batch of a step: each photo once an epoch in a new order, noise levels spread evenly over the visits."""
+    """The batch of a step: each photo once an epoch in a new order, noise levels spread evenly over the visits.
+
+    All pictures of a batch have one size.
+    """
     recipe = job.recipe
     generator = torch.Generator().manual_seed(derive_seed(job.seed, "step", step))
     visits = [step * recipe.batch + i for i in range(recipe.batch)]
-    picked = [examples[_turn(job.seed, visit, len(examples))] for visit in visits]
+    picked = _pick(examples, job.seed, recipe.batch, step)
     variants = [_randint(len(example.latents), generator) for example in picked]
     latents = torch.stack([example.latents[i] for example, i in zip(picked, variants, strict=True)])
     weights = None
@@ -85,16 +89,19 @@ def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Batch:
 def _variants(
     picture: TrainingPicture, recipe: Recipe, size: Size, seed: Seed
 ) -> list[tuple[Picture, NDArray[np.float32] | None]]:
-    """Crops of the base's size: the photo's own and its others, or random ones; with `flip` each has a mirror image."""
+    """Crops of one size: the photo's own and its others, or random ones; with `flip` each has a mirror image."""
     if picture.others:
-        faces = picture.other_faces or (None,) * len(picture.others)
-        cut = [(picture.pixels, picture.face), *zip(picture.others, faces, strict=True)]
-        chosen = [_cut(pixels, face, _widest(pixels, size), size) for pixels, face in cut]
+        masks = picture.other_masks or (None,) * len(picture.others)
+        cut = [(picture.pixels, picture.mask), *zip(picture.others, masks, strict=True)]
+        chosen = [_cut(pixels, mask, _widest(pixels, size), size) for pixels, mask in cut]
+    elif picture.frame is not None:
+        boxes = crop_boxes(picture.frame, size_of(picture.pixels), count=recipe.crops_per_photo, seed=seed)
+        chosen = [_cut(picture.pixels, picture.mask, box, picture.frame.size) for box in boxes]
     else:
         chosen = _random_cuts(picture, recipe, size, np.random.default_rng(seed))
     if not recipe.flip:
         return chosen
-    mirrored = [(p[:, ::-1].copy(), None if face is None else face[:, ::-1].copy()) for p, face in chosen]
+    mirrored = [(p[:, ::-1].copy(), None if mask is None else mask[:, ::-1].copy()) for p, mask in chosen]
     return [*chosen, *mirrored]
 
 
@@ -109,7 +116,7 @@ def _random_cuts(
         width, height = widest.width * share, widest.height * share
         left = (picture.pixels.shape[1] - width) * chance.uniform()
         boxes.append(Box(left, (picture.pixels.shape[0] - height) * chance.uniform(), width, height))
-    return [_cut(picture.pixels, picture.face, box, size) for box in boxes]
+    return [_cut(picture.pixels, picture.mask, box, size) for box in boxes]
 
 
 def _widest(pixels: Picture, size: Size) -> Box:
@@ -121,27 +128,43 @@ def _widest(pixels: Picture, size: Size) -> Box:
 
 
 def _cut(
-    pixels: Picture, face: NDArray[np.float32] | None, box: Box, size: Size
+    pixels: Picture, mask: NDArray[np.float32] | None, box: Box, size: Size
 ) -> tuple[Picture, NDArray[np.float32] | None]:
-    return resize(crop(pixels, box), size), None if face is None else _cut_face(face, box, size)
+    return resize(crop(pixels, box), size), None if mask is None else _cut_mask(mask, box, size)
 
 
-def _cut_face(face: NDArray[np.float32], box: Box, size: Size) -> NDArray[np.float32]:
-    grey = np.repeat((face.clip(0, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
-    return (resize(crop(grey, box), size)[..., 0] / 255.0).astype(np.float32)
+def _cut_mask(mask: NDArray[np.float32], box: Box, size: Size) -> NDArray[np.float32]:
+    planes = np.stack([mask.clip(0, 1), (-mask).clip(0, 1), np.zeros_like(mask)], axis=2)
+    person, outside, _ = np.moveaxis(resize(crop((planes * 255).astype(np.uint8), box), size) / 255.0, 2, 0)
+    return np.asarray(person - outside, dtype=np.float32)
 
 
-def _loss_weights(faces: Sequence[NDArray[np.float32] | None], latents: Tensor, background: float) -> Tensor | None:
-    """1 in the face, `background` outside, each picture's mean brought to 1. A photo without a mask is flat."""
+def _loss_weights(masks: Sequence[NDArray[np.float32] | None], latents: Tensor, background: float) -> Tensor | None:
+    """1 on the person, `background` elsewhere, 0 over the photo's edge; each picture's mean is brought to 1."""
     if background >= 1.0:
         return None
-    small = torch.ones(len(faces), 1, *latents.shape[-2:])
-    for i, face in enumerate(faces):
-        if face is not None:
-            mask = torch.from_numpy(face)[None]
-            small[i] = torch.nn.functional.adaptive_avg_pool2d(mask, (latents.shape[-2], latents.shape[-1]))
-    weights = background + (1.0 - background) * small
+    small = torch.ones(len(masks), 1, *latents.shape[-2:])
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            whole = torch.from_numpy(mask)[None]
+            small[i] = torch.nn.functional.adaptive_avg_pool2d(whole, (latents.shape[-2], latents.shape[-1]))
+    weights = torch.where(small < 0, background * (1.0 + small), background + (1.0 - background) * small)
     return (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).to(latents.device)
+
+
+def _pick(examples: Sequence[Example], seed: Seed, batch: int, step: int) -> list[Example]:
+    """The photos of a step. Sizes take turns by chance, each as often as it has photos; within a size each photo has
+    its turn."""
+    sizes = [tuple(example.latents.shape[1:]) for example in examples]
+    epoch, place = divmod(step, len(examples))
+    turns = sizes
+    if len(set(sizes)) > 1:
+        order = np.random.default_rng(derive_seed(seed, "sizes", epoch)).permutation(len(sizes))
+        turns = [sizes[i] for i in order]
+    members = [example for example, size in zip(examples, sizes, strict=True) if size == turns[place]]
+    before = epoch * len(members) + turns[:place].count(turns[place])
+    visits = range(before * batch, (before + 1) * batch)
+    return [members[_turn(seed, visit, len(members))] for visit in visits]
 
 
 def _turn(seed: Seed, visit: int, photos: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from portraitist.photos.framing import Frame
 from portraitist.recipes import Recipe
 from portraitist.types import Picture, Seed, Step
 
@@ -14,17 +15,20 @@ from portraitist.types import Picture, Seed, Step
 class TrainingPicture:
     """One photo, cut as by `photos.face_crop`, with its caption (trigger and class word in front).
 
-    `face` is float32 (height, width) in 0-1, 1 where the face is, or None: then the whole picture weighs the same.
-    `others` are further crops of the same photo (`photos.random_crops`), `other_faces` their masks or nothing; where
-    there are none, the training cuts the recipe's number of random crops out of `pixels` itself.
+    `mask` is float32 (height, width): 1 where the person is, 0 on the background, -1 where the picture reaches over the
+    photo's edge, which no loss sees; or None: then the whole picture weighs the same.
+    `others` are further crops of the same photo (`photos.random_crops`), `other_masks` their masks or nothing; where
+    there are none, the training cuts the recipe's number of random crops out of `pixels` itself: as `frame` says, which
+    also gives their size, or anywhere.
     """
 
     name: str
     pixels: Picture
     caption: str
-    face: NDArray[np.float32] | None = None
+    mask: NDArray[np.float32] | None = None
     others: tuple[Picture, ...] = ()
-    other_faces: tuple[NDArray[np.float32], ...] = ()
+    other_masks: tuple[NDArray[np.float32], ...] = ()
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True)

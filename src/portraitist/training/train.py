@@ -48,7 +48,16 @@ def make_plan(job: TrainingJob) -> Plan:
     recipe = job.recipe
     if not job.pictures:
         raise BadRequest("There is no photo to train on.")
-    positive = ("rank", "alpha", "learning_rate", "batch", "visits_per_photo", "max_visits", "checkpoints")
+    positive = (
+        "rank",
+        "alpha",
+        "learning_rate",
+        "batch",
+        "visits_per_photo",
+        "max_visits",
+        "checkpoints",
+        "background_weight",
+    )
     wrong = [name for name in positive if not getattr(recipe, name) > 0]
     if wrong:
         raise BadFile(f"Recipe {recipe.name!r}: {wrong[0]} must be greater than 0.")
