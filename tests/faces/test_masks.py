@@ -24,7 +24,7 @@ def masks_for(picture: Picture, faces: Faces, masker: Masker) -> Masks:
     return masker.masks(picture, faces.detect(picture)[0])
 
 
-@pytest.mark.parametrize("name", ["a-1", "a-2", "a-4", "a-5", "b-1", "b-2"])
+@pytest.mark.parametrize("name", ["a-1", "a-3", "a-4", "a-5", "b-1", "b-2"])
 def test_the_face_is_the_person_and_the_corners_are_not(name: str, faces: Faces, masker: Masker) -> None:
     picture = person(name)
     face = faces.detect(picture)[0]
@@ -47,7 +47,7 @@ def test_the_head_ends_at_the_chin_and_has_the_hair(faces: Faces, masker: Masker
 
 
 def test_of_two_people_only_the_one_with_the_face_is_masked(faces: Faces) -> None:
-    picture = np.concatenate([person("a-2"), person("b-2")], axis=1)
+    picture = np.concatenate([person("a-3"), person("b-2")], axis=1)
     face = min(faces.detect(picture), key=lambda found: found.box.x)
     people = np.full(picture.shape[:2], 255, np.uint8)
     people[:, 244:268] = 0
@@ -56,7 +56,7 @@ def test_of_two_people_only_the_one_with_the_face_is_masked(faces: Faces) -> Non
 
 
 def test_on_white_keeps_the_head_and_nothing_else(faces: Faces, masker: Masker) -> None:
-    picture = person("a-2")
+    picture = person("a-3")
     masks = masks_for(picture, faces, masker)
     white = on_white(picture, masks.head)
     assert np.array_equal(white[masks.head == 255], picture[masks.head == 255])

@@ -32,7 +32,7 @@ class Middle:
 @pytest.fixture(scope="module")
 def sample(faces: Faces) -> tuple[Picture, Face]:
     """A person in the middle of a large photo, small enough for every framing."""
-    picture = np.pad(person("a-2"), ((200, 800), (400, 400), (0, 0)), mode="edge")
+    picture = np.pad(person("a-1"), ((200, 800), (400, 400), (0, 0)), mode="edge")
     return picture, faces.detect(picture)[0]
 
 
