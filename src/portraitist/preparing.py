@@ -256,6 +256,6 @@ def photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
     with Decoder() as decoder:
         for photo in prepared.held_out:
             if photo.face is not None:
-                crop = face_crop(photo.upright(decoder.read(photo.path)), photo.face, Size(256, 256)).picture
-                shown.append((called[photo.path], crop, True))
+                picture = photo.upright(decoder.read(photo.path))
+                shown.append((called[photo.path], face_crop(picture, photo.face, Size(256, 256)).picture, True))
     return tuple(shown)

@@ -49,7 +49,7 @@ class TrainRequest(_Strict):
     a pet or a thing, by file name, or for all photos under the empty name.
     `framing` None takes the recipe's; `shape` says whether crops have the base's own shape or the bucket that suits the
     photo (auto: buckets for half and full); `background` white puts the head (in wider framings the person) on white;
-    `enlarge` takes photos with smaller faces too and enlarges them by Lanczos, which adds no detail.
+    `enlarge` takes photos with smaller faces too and enlarges them (Lanczos; `close` bicubic), which adds no detail.
     """
 
     sitter: str

@@ -32,7 +32,7 @@ class Middle:
 @pytest.fixture(scope="module")
 def sample(faces: Faces) -> tuple[Picture, Face]:
     """A person in the middle of a large photo, small enough for every framing."""
-    picture = np.pad(person("closed-a"), ((200, 800), (400, 400), (0, 0)), mode="edge")
+    picture = np.pad(person("a-3"), ((200, 800), (400, 400), (0, 0)), mode="edge")
     return picture, faces.detect(picture)[0]
 
 
@@ -66,7 +66,7 @@ def test_a_wide_picture_holds_the_face_where_its_frame_says(
 
 
 def test_a_tight_photo_is_told_for_a_wide_framing(faces: Faces) -> None:
-    picture = person("closed-a")
+    picture = person("a-1")
     told = {w.code for w in cut((picture, faces.detect(picture)[0]), "full").warnings}
     assert "framed_closer" in told and "enlarged" not in told
     assert cut((picture, faces.detect(picture)[0]), "full").tags == (), "no caption says full body of a head"

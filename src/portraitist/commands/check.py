@@ -30,7 +30,8 @@ Crop = Annotated[
 ]
 KeepAll = Annotated[bool, typer.Option("--keep-all", help="Accept every photo with a face; reasons become warnings.")]
 Enlarge = Annotated[
-    bool, typer.Option("--enlarge", help="Take faces down to half the size; enlarging (Lanczos) adds no detail.")
+    bool,
+    typer.Option("--enlarge", help="Take faces of half the size too, enlarged: no detail comes back."),
 ]
 Sitter = Annotated[str | None, typer.Option("--sitter", help="Compare with the photos of this sitter too.")]
 Out = Annotated[

@@ -58,12 +58,13 @@ def cut_photo(name: str, picture: Picture, face: Face, plan: CutPlan, masker: Ma
         scale = float(np.sqrt(abs(np.linalg.det(crops[0].matrix[:, :2]))))
         masks = _masks(crops, picture, face, masker) if plan.masked or plan.white else ()
         pictures = _on_white(crops, masks, head=True) if plan.white else tuple(one.picture for one in crops)
-        return CutPhoto(pictures, pictures[0], masks, None, _tags(plan, 1.0), _told_enlarged(name, face, 1.0 / scale))
+        warnings = _told_enlarged(name, face, 1.0 / scale, "bicubic")
+        return CutPhoto(pictures, pictures[0], masks, None, _tags(plan, 1.0), warnings)
     wide = wide_picture(picture, face, FRAMINGS[plan.framing], plan.shapes)
     masks = _masks([wide], picture, face, masker)
     if plan.white:
         wide = wide.showing(_on_white([wide], masks, head=plan.framing == "head")[0])
-    warnings = (*_told_enlarged(name, face, wide.enlarged), *_told_missing(name, plan.framing, wide.shown))
+    warnings = (*_told_enlarged(name, face, wide.enlarged, "Lanczos"), *_told_missing(name, plan.framing, wide.shown))
     return CutPhoto((wide.picture,), wide.calm, masks, wide.frame, _tags(plan, wide.shown), warnings)
 
 
@@ -87,11 +88,11 @@ def _tags(plan: CutPlan, share: float) -> tuple[str, ...]:
     return (*framing, "white_background") if plan.white else framing
 
 
-def _told_enlarged(name: str, face: Face, factor: float) -> tuple[Warn, ...]:
+def _told_enlarged(name: str, face: Face, factor: float, method: str) -> tuple[Warn, ...]:
     if factor < ENLARGED:
         return ()
     width = face.box.width
-    message = f"{name}: the face is {width:.0f} pixels wide, so its crops are enlarged {factor:.1f} times (Lanczos)."
+    message = f"{name}: the face is {width:.0f} pixels wide, so its crops are enlarged {factor:.1f} times ({method})."
     return (Warn("enlarged", message),)
 
 
