@@ -202,8 +202,8 @@ def size_of(picture: Picture) -> Size:
 def resize(picture: Picture, size: Size) -> Picture:
     """Resize with Lanczos (with its low-pass when shrinking).
 
-    Shrinking by six or more begins with a box filter down to three times the size: up to seven times as fast, and within
-    four shades of 255 of the long way on a noisy picture (Pillow documents a gap of 3.0 as almost indistinguishable).
+    Shrinking by six or more begins with a box filter down to three times the size: up to seven times as fast, and
+    within four shades of 255 of the long way on a noisy picture.
     """
     if size == size_of(picture):
         return picture

@@ -119,6 +119,7 @@ def test_our_layers_answer_like_pefts_own(tiny_base: Path, dtype: torch.dtype, t
     with torch.no_grad():
         for weight in trainable.all:
             weight.add_(0.1)
+    trainable.publish()
     ours = contract.predict(model, "ohwx woman")
     for part in (model.unet, model.text_encoder):  # type: ignore[attr-defined]
         for _, layer in adapters.attached_layers(part):
@@ -134,5 +135,6 @@ def test_a_half_precision_device_trains_float32_layers(tiny_base: Path) -> None:
     condition = half.condition(half.tokenize(["ohwx woman"]))
     answer = half.predict(noise(half, 1), half.times(torch.tensor([0.5])), condition)
     torch.autograd.backward(answer.square().mean())
+    trainable.collect()
     assert answer.dtype == torch.float32 and all(weight.grad is not None for weight in trainable.all)
     assert all(weight.grad.dtype == torch.float32 for weight in trainable.all if weight.grad is not None)

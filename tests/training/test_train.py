@@ -24,6 +24,7 @@ from portraitist.training.checkpoints import STATE
 from portraitist.training.dataset import draw, prepare
 from portraitist.training.job import TrainingJob, TrainingPicture, TrainingStep
 from portraitist.training.step import loss_of, rate_factor, text_rate
+from portraitist.training.tape import Batch, record
 from portraitist.training.train import make_plan, train
 from portraitist.types import Box, Size, Step
 
@@ -66,15 +67,22 @@ def stop_at(step: int):  # type: ignore[no-untyped-def]
     return hook
 
 
+def batch_of(job: TrainingJob, model: Model, step: int) -> Batch:
+    tape = record(prepare(job, model, lambda done: None), job, model, step + 1, text=True)
+    noise = tape.empty_noise(tape.kinds[step])
+    tape.fill(noise, step, torch.Generator())
+    return tape.batch(tape.kinds[step], torch.tensor([step]), noise)
+
+
 def test_the_loss_falls_and_the_model_is_left_alone(model: Model, tmp_path: Path) -> None:
     before = {key: value.clone() for key, value in model.unet.state_dict().items()}  # type: ignore[attr-defined]
     recipe = replace(RECIPE, visits_per_photo=40, batch=3, schedule="constant")
     job = make_job(tmp_path, recipe)
-    examples = prepare(job, model, lambda done: None)
+    batches = [batch_of(job, model, 100 + i) for i in range(8)]
 
     def error() -> float:
         with torch.no_grad():
-            return float(np.mean([loss_of(model, draw(examples, job, 1000 + i), recipe) for i in range(8)]))
+            return float(np.mean([loss_of(model, batch, recipe) for batch in batches]))
 
     bare = error()
     result = train(job, model)
@@ -156,12 +164,14 @@ def test_each_photo_has_its_turn_and_each_step_its_own_noise(model: Model, tmp_p
     job = make_job(tmp_path, replace(RECIPE, batch=1))
     examples = prepare(job, model, lambda done: None)
     assert {len(example.latents) for example in examples} == {4}
-    batches = [draw(examples, job, step) for step in range(6)]
-    for epoch in (batches[:3], batches[3:]):
-        assert {batch.captions[0] for batch in epoch} == {"ohwx woman, smile", "ohwx woman, hat", "ohwx woman, glasses"}
-    assert not torch.equal(batches[0].noise, batches[1].noise)
-    assert torch.equal(batches[0].noise, draw(examples, job, 0).noise)
-    places = sorted(float(draw(examples, job, step).places) for step in range(20))
+    draws = [draw(examples, job, step) for step in range(20)]
+    for epoch in (draws[:3], draws[3:6]):
+        assert {drawn.captions[0] for drawn in epoch} == {"ohwx woman, smile", "ohwx woman, hat", "ohwx woman, glasses"}
+    first, second = batch_of(job, model, 0), batch_of(job, model, 1)
+    assert not torch.equal(first.noise, second.noise)
+    assert torch.equal(first.noise, batch_of(job, model, 0).noise)
+    assert torch.equal(second.latents[0], examples[draws[1].photos[0]].latents[draws[1].variants[0]])
+    places = sorted(drawn.places[0] for drawn in draws)
     assert max(b - a for a, b in itertools.pairwise(places)) < 0.12
 
 
@@ -180,8 +190,8 @@ def test_crops_that_are_given_are_taken_as_they_are(model: Model, tmp_path: Path
 def test_a_prior_step_names_nobody_and_starts_without_an_error(model: Model, tmp_path: Path) -> None:
     recipe = replace(RECIPE, prior_every=2)
     job = make_job(tmp_path, recipe)
-    batch = draw(prepare(job, model, lambda done: None), job, 1)
-    assert batch.prior and not any("ohwx" in caption for caption in batch.captions)
+    drawn, batch = draw(prepare(job, model, lambda done: None), job, 1), batch_of(job, model, 1)
+    assert drawn.prior and batch.prior and not any("ohwx" in caption for caption in drawn.captions)
     model.attach(rank=4, alpha=4.0, text=True, seed=0)
     try:
         assert loss_of(model, batch, recipe).item() == 0.0
@@ -210,16 +220,17 @@ def test_a_batch_has_pictures_of_one_size_and_each_photo_its_share(model: Model,
     job = framed_job(tmp_path, replace(RECIPE, batch=2))
     examples = prepare(job, model, lambda done: None)
     assert [example.latents.shape[-2:] for example in examples] == [(high, 8) for high in (8, 16, 8, 16, 8)]
-    batches = [draw(examples, job, step) for step in range(30)]
-    for batch in batches:
-        tall = {caption in ("ohwx woman, tag1", "ohwx woman, tag3") for caption in batch.captions}
-        assert tall == {batch.latents.shape[-2] == 16}
-        assert batch.weights is not None and batch.weights.shape[-2:] == batch.latents.shape[-2:]
-    seen = Counter(caption for batch in batches for caption in batch.captions)
+    draws = [draw(examples, job, step) for step in range(30)]
+    for drawn in draws:
+        tall = {caption in ("ohwx woman, tag1", "ohwx woman, tag3") for caption in drawn.captions}
+        assert tall == {examples[drawn.photos[0]].latents.shape[-2] == 16}
+    batch = batch_of(job, model, 7)
+    assert torch.equal(batch.latents[1], examples[draws[7].photos[1]].latents[draws[7].variants[1]])
+    assert batch.weights is not None and batch.weights.shape[-2:] == batch.latents.shape[-2:]
+    seen = Counter(caption for drawn in draws for caption in drawn.captions)
     assert set(seen.values()) == {12}, "60 visits, five photos"
-    assert len({batch.latents.shape for batch in batches[:5]}) == 2, "the sizes take turns"
-    again = draw(examples, job, 17)
-    assert again.captions == batches[17].captions and torch.equal(again.latents, batches[17].latents)
+    assert len({examples[drawn.photos[0]].latents.shape for drawn in draws[:5]}) == 2, "the sizes take turns"
+    assert draw(examples, job, 17) == draws[17]
 
 
 def test_a_resumed_training_in_buckets_with_masks_ends_with_the_same_weights(model: Model, tmp_path: Path) -> None:

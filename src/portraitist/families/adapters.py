@@ -49,6 +49,9 @@ def attach(module: nn.Module, targets: Sequence[str], *, rank: int, alpha: float
         start = torch.empty(down.shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
         down.data = start.to(down.device)
         up.data = torch.zeros(up.shape, dtype=torch.float32, device=up.device)
+        if not whole:
+            half = layer.get_base_layer().weight.dtype
+            layer.working = tuple(matrix.detach().to(half).requires_grad_() for matrix in (down, up))
 
 
 def _folded(layer: Any, values: Tensor) -> Tensor:
@@ -66,19 +69,44 @@ def _folded(layer: Any, values: Tensor) -> Tensor:
 
 
 def _beside(layer: Any, values: Tensor) -> Tensor:
-    """What peft's layer answers, in the base's half format, with two multiplications and no pass of their own.
-
-    The LoRA weights stay float32, so small steps of the optimiser are not lost; they are rounded for this use only.
-    """
+    """What peft's layer answers, in the base's half format, computed with the working copies of its weights."""
     base = layer.base_layer
-    answer = functional.linear(values, base.weight, base.bias)
     if layer._disable_adapters:
-        return answer
-    down = layer.lora_A[_ADAPTER].weight.to(values.dtype)
-    up = layer.lora_B[_ADAPTER].weight.to(values.dtype)
-    inner = functional.linear(values, down).flatten(0, -2)
-    total = torch.addmm(answer.flatten(0, -2), inner, up.t(), alpha=layer.scaling[_ADAPTER])
-    return total.view_as(answer)
+        return functional.linear(values, base.weight, base.bias)
+    down, up = layer.working
+    scale = layer.scaling[_ADAPTER]
+    return torch.as_tensor(_Beside.apply(values, base.weight, base.bias, down, up, scale))  # type: ignore[no-untyped-call]
+
+
+class _Beside(torch.autograd.Function):
+    """x W' + b + scale * (x down') up', in as few kernels as cuBLAS needs: three forward, five back.
+
+    torch's own graph of the same would copy the answer once more, and cast, transpose and scale in passes of their own.
+    The base's weight rests.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+    ) -> Tensor:
+        flat = values.flatten(0, -2)
+        inner = flat @ down.t()
+        answer = functional.linear(flat, weight, bias)
+        answer.addmm_(inner, up.t(), alpha=scale)
+        ctx.save_for_backward(flat, weight, down, up, inner)
+        ctx.scale, ctx.shape = scale, values.shape
+        return answer.view(*values.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        flat, weight, down, up, inner = ctx.saved_tensors
+        given = grad.flatten(0, -2)
+        back = given @ up if ctx.scale == 1.0 else (given @ up).mul_(ctx.scale)
+        up_grad = given.t() @ inner if ctx.scale == 1.0 else (given.t() @ inner).mul_(ctx.scale)
+        values_grad = None
+        if ctx.needs_input_grad[0]:
+            values_grad = (given @ weight).addmm_(back, down).view(ctx.shape)
+        return values_grad, None, None, back.t() @ flat, up_grad, None
 
 
 def attached_layers(module: nn.Module) -> list[tuple[str, Any]]:
@@ -93,6 +121,11 @@ def weights(module: nn.Module) -> list[nn.Parameter]:
     return [
         matrices[_ADAPTER].weight for _, layer in attached_layers(module) for matrices in (layer.lora_A, layer.lora_B)
     ]
+
+
+def working(module: nn.Module) -> list[Tensor]:
+    """The copies in the base's half format that the layers compute with, in the order of `weights`; else nothing."""
+    return [copy for _, layer in attached_layers(module) for copy in getattr(layer, "working", ())]
 
 
 def collect(module: nn.Module, prefix: str, alpha: float, tensors: Sequence[Tensor]) -> dict[str, LoraLayer]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -24,6 +25,11 @@ class Condition:
     states: Tensor
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def rows(self, which: Tensor) -> "Condition":
+        """The prompts numbered `which`, int64 (n,) on the same device."""
+        extra = {name: tensor.index_select(0, which) for name, tensor in self.extra.items()}
+        return Condition(self.states.index_select(0, which), extra)
+
 
 @dataclass(frozen=True)
 class Noised:
@@ -36,14 +42,41 @@ class Noised:
 
 @dataclass(frozen=True)
 class Trainable:
-    """The LoRA weights of a model with layers attached, float32, in a fixed order; `text` is empty if it rests."""
+    """The LoRA weights of a model with layers attached, float32, in a fixed order; `text` is empty if it rests.
+
+    Where the model computes in a half format, its layers use `working`, rounded copies of `all` in the same order:
+    gradients arrive there, `collect` brings them to the weights, and `publish` rounds the weights anew. Elsewhere
+    `working` is empty, and both do nothing.
+    """
 
     denoiser: tuple[Parameter, ...]
     text: tuple[Parameter, ...]
+    working: tuple[Tensor, ...] = ()
 
     @property
     def all(self) -> tuple[Parameter, ...]:
         return self.denoiser + self.text
+
+    def forget(self) -> None:
+        """Drop the gradients that the layers have gathered."""
+        for weight in self.working or self.all:
+            weight.grad = None
+
+    def collect(self) -> None:
+        """Bring the gradients of the working copies to the weights; a copy that took no part has none."""
+        if not self.working:
+            return
+        pairs = [(w, c.grad) for w, c in zip(self.all, self.working, strict=True) if c.grad is not None]
+        for weight, _ in pairs:
+            if weight.grad is None:
+                weight.grad = torch.empty_like(weight)
+        torch._foreach_copy_([w.grad for w, _ in pairs if w.grad is not None], [grad for _, grad in pairs])
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Let the layers use the weights as they are now."""
+        if self.working:
+            torch._foreach_copy_(list(self.working), list(self.all))
 
 
 @dataclass(frozen=True)

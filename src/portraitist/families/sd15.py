@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from portraitist.devices import Device
 from portraitist.errors import BadRequest, UnfitModel
-from portraitist.families import adapters
+from portraitist.families import adapters, fused
 from portraitist.families.base import Condition, Noised, Trainable, Words
 from portraitist.families.folder import load_part, read_config
 from portraitist.images import from_tensor, to_tensor
@@ -65,6 +65,8 @@ class StableDiffusion15:
     ) -> None:
         from diffusers import DDPMScheduler
 
+        if fused.can_fuse(device.device) and device.dtype != torch.float32:
+            fused.fuse(unet.to(memory_format=torch.channels_last))
         self.base, self.device, self.scheduler_config = base, device, scheduler_config
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self._parts: dict[str, nn.Module] = {"unet": unet, "text_encoder": text_encoder}
@@ -145,7 +147,9 @@ class StableDiffusion15:
         adapters.attach(self.unet, _UNET_TARGETS, rank=rank, alpha=alpha, seed=derive_seed(seed, "unet"))
         if text:
             adapters.attach(self.text_encoder, _TEXT_TARGETS, rank=rank, alpha=alpha, seed=derive_seed(seed, "text"))
-        return Trainable(tuple(adapters.weights(self.unet)), tuple(adapters.weights(self.text_encoder)))
+        parts = (self.unet, self.text_encoder)
+        unet, words = (tuple(adapters.weights(part)) for part in parts)
+        return Trainable(unet, words, tuple(copy for part in parts for copy in adapters.working(part)))
 
     def attached(self, tensors: Sequence[Tensor] | None = None) -> Lora:
         unet, text = adapters.weights(self.unet), adapters.weights(self.text_encoder)

@@ -1,7 +1,7 @@
-"""From crops and captions to batches: pictures are encoded once, then every step draws from what is cached.
+"""From crops and captions to examples: pictures are cut and encoded once, then every step draws from what is cached.
 
 All chance of a step comes from (seed, number of the step), so a resumed training draws what an uninterrupted one would
-have drawn, and no random state has to be saved. Knows no loss and no optimiser.
+have drawn, and no random state has to be saved. Knows no loss, no optimiser and no noise.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,15 +34,15 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What one step trains on. `places` (batch,) in [0, 1) say how much noise; `prior` marks a step that holds the
-    class word to the bare base."""
+class Draw:
+    """What one step looks at, a value for each picture of its batch: the photo's number, which of its variants, the
+    caption, and a place in [0, 1) that says how much noise. All pictures of a batch have one size. `prior` marks a step
+    that holds the class word to the bare base."""
 
-    latents: Tensor
-    weights: Tensor | None
-    noise: Tensor
-    places: Tensor
+    photos: tuple[int, ...]
+    variants: tuple[int, ...]
     captions: tuple[str, ...]
+    places: tuple[float, ...]
     prior: bool
 
 
@@ -61,29 +61,17 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
     return tuple(examples)
 
 
-def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Batch:
-    """The batch of a step: each photo once an epoch in a new order, noise levels spread evenly over the visits.
-
-    All pictures of a batch have one size.
-    """
+def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Draw:
+    """What a step looks at: each photo once an epoch in a new order, noise levels spread evenly over the visits."""
     recipe = job.recipe
     generator = torch.Generator().manual_seed(derive_seed(job.seed, "step", step))
-    visits = [step * recipe.batch + i for i in range(recipe.batch)]
     picked = _pick(examples, job.seed, recipe.batch, step)
-    variants = [_randint(len(example.latents), generator) for example in picked]
-    latents = torch.stack([example.latents[i] for example, i in zip(picked, variants, strict=True)])
-    weights = None
-    if picked[0].weights is not None:
-        weights = torch.stack([e.weights[i] for e, i in zip(picked, variants, strict=True) if e.weights is not None])
-    noise = torch.randn(latents.shape, generator=generator)
-    if recipe.noise_offset:
-        noise += recipe.noise_offset * torch.randn((*latents.shape[:2], 1, 1), generator=generator)
+    variants = tuple(_randint(len(examples[photo].latents), generator) for photo in picked)
     prior = recipe.prior_every > 0 and step % recipe.prior_every == recipe.prior_every - 1
-    captions = tuple(_caption(example.caption, job, prior, generator) for example in picked)
+    captions = tuple(_caption(examples[photo].caption, job, prior, generator) for photo in picked)
     start = derive_seed(job.seed, "places") / 2**63
-    places = torch.tensor([(start + visit * _GOLDEN) % 1.0 for visit in visits], dtype=torch.float32)
-    device = latents.device
-    return Batch(latents, weights, noise.to(device), places.to(device), captions, prior)
+    places = tuple((start + (step * recipe.batch + i) * _GOLDEN) % 1.0 for i in range(recipe.batch))
+    return Draw(tuple(picked), variants, captions, places, prior)
 
 
 def _variants(
@@ -152,7 +140,7 @@ def _loss_weights(masks: Sequence[NDArray[np.float32] | None], latents: Tensor, 
     return (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).to(latents.device)
 
 
-def _pick(examples: Sequence[Example], seed: Seed, batch: int, step: int) -> list[Example]:
+def _pick(examples: Sequence[Example], seed: Seed, batch: int, step: int) -> list[int]:
     """The photos of a step. Sizes take turns by chance, each as often as it has photos; within a size each photo has
     its turn."""
     sizes = [tuple(example.latents.shape[1:]) for example in examples]
@@ -161,7 +149,7 @@ def _pick(examples: Sequence[Example], seed: Seed, batch: int, step: int) -> lis
     if len(set(sizes)) > 1:
         order = np.random.default_rng(derive_seed(seed, "sizes", epoch)).permutation(len(sizes))
         turns = [sizes[i] for i in order]
-    members = [example for example, size in zip(examples, sizes, strict=True) if size == turns[place]]
+    members = [photo for photo, size in enumerate(sizes) if size == turns[place]]
     before = epoch * len(members) + turns[:place].count(turns[place])
     visits = range(before * batch, (before + 1) * batch)
     return [members[_turn(seed, visit, len(members))] for visit in visits]

@@ -26,13 +26,15 @@ from portraitist.files import make_folder
 from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
 from portraitist.training.checkpoints import STATE, State, fingerprint, load_state, save_state
-from portraitist.training.dataset import Example, draw, prepare
+from portraitist.training.dataset import prepare
 from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
-from portraitist.training.step import make_optimizer, move_average, rate_factor, text_rate, train_step
+from portraitist.training.step import Stepper, make_optimizer, move_average, text_rate
+from portraitist.training.tape import Tape, record
 from portraitist.types import OnStep, no_progress
 
 _SAVE_EVERY_SECONDS = 60.0
 _PARTS_OF_LOSS = 20
+_LOOK_EVERY = 25
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,10 @@ def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> Trai
     mark = fingerprint(job, model)
     with enough_memory("the training"), _no_interrupt() as interrupted:
         examples = prepare(job, model, _Encoding(on_step, len(job.pictures), interrupted))
+        tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0)
         try:
             state = _begin(job, model, mark)
-            _go(job, model, state, plan, examples, mark, start, _Watch(on_step, plan.steps, interrupted))
+            _go(job, model, state, plan, tape, mark, start, _Watch(on_step, plan.steps, interrupted))
         finally:
             model.detach()
     seconds = time.time() - start
@@ -102,6 +105,7 @@ def _begin(job: TrainingJob, model: Model, mark: str) -> State:
         (job.folder / STATE).unlink(missing_ok=True)
         for old in job.folder.glob("step-*.safetensors"):
             old.unlink()
+    trainable.publish()
     return state
 
 
@@ -110,17 +114,16 @@ def _go(
     model: Model,
     state: State,
     plan: Plan,
-    examples: tuple[Example, ...],
+    tape: Tape,
     mark: str,
     start: float,
     watch: "_Watch",
 ) -> None:
     """Step until the plan is done; save the state at checkpoints, each minute, and when stopped."""
     recipe, saved = job.recipe, time.monotonic()
+    step = Stepper(model, state.trainable, state.optimizer, recipe, tape)
     while state.step < plan.steps:
-        batch = draw(examples, job, state.step)
-        factor = rate_factor(recipe, state.step, plan.steps)
-        state.losses.append(train_step(model, state.trainable, state.optimizer, batch, recipe, factor))
+        state.losses.append(step(state.step))
         state.step += 1
         if recipe.ema:
             move_average(state.average, state.trainable.all, recipe.ema, state.step)
@@ -228,7 +231,7 @@ class _Watch:
                 hint="Go on with --resume.",
             )
         # looking at the loss waits for the device, so on a fast one it is not done at each step
-        if state.losses[-1].device.type == "cpu" or state.step % 10 == 0 or state.step == self._total:
+        if state.losses[-1].device.type == "cpu" or state.step % _LOOK_EVERY == 0 or state.step == self._total:
             left = statistics.median(self._times) * (self._total - state.step) if len(self._times) >= 5 else None
             loss = float(state.losses[-1])
             if not math.isfinite(loss):
