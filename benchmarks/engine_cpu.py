@@ -29,9 +29,10 @@ from portraitist.families.base import Model
 from portraitist.generation.generate import generate
 from portraitist.recipes import Base, Recipe, find
 from portraitist.requests import PortraitRequest
-from portraitist.training.dataset import draw, prepare
+from portraitist.training.dataset import prepare
 from portraitist.training.job import TrainingJob, TrainingPicture
-from portraitist.training.step import make_optimizer, text_rate, train_step
+from portraitist.training.step import Stepper, make_optimizer, text_rate
+from portraitist.training.tape import record
 from portraitist.weights import resolve
 
 SEED = 42
@@ -87,14 +88,11 @@ def time_step(model: Model, recipe: Recipe, picture: np.ndarray, runs: int) -> f
     job = TrainingJob("nobody", (shot,), replace(recipe, crops_per_photo=1), "ohwx", "woman", Path(), SEED)
     examples = prepare(job, model, lambda done: None)
     text = text_rate(recipe) > 0
+    tape = record(examples, job, model, 1, text=text)
     trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=SEED)
     try:
-        optimizer = make_optimizer(trainable, recipe)
-
-        def step() -> Any:
-            return train_step(model, trainable, optimizer, draw(examples, job, 0), recipe, 1.0)
-
-        return median(step, model, runs)
+        stepper = Stepper(model, trainable, make_optimizer(trainable, recipe), recipe, tape)
+        return median(lambda: stepper(0), model, runs)
     finally:
         model.detach()
 

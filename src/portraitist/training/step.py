@@ -57,11 +57,19 @@ class Stepper:
 
     On any device a step is the same function of its number. On CUDA it is recorded once for each kind of step as one
     CUDA graph, forward, backward, clipping and optimiser together, and replayed: a step of Stable Diffusion 1.5 is
-    about 3,000 kernels, and launching them one by one takes several times as long as they run.
+    about 3,000 kernels, and launching them one by one takes several times as long as they run. `graphs` False keeps
+    to single launches.
     """
 
     def __init__(
-        self, model: Model, trainable: Trainable, optimizer: torch.optim.Optimizer, recipe: Recipe, tape: Tape
+        self,
+        model: Model,
+        trainable: Trainable,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        tape: Tape,
+        *,
+        graphs: bool = True,
     ) -> None:
         self._model, self._trainable, self._optimizer = model, trainable, optimizer
         self._recipe, self._tape = recipe, tape
@@ -73,7 +81,7 @@ class Stepper:
         self._noise = {kind: tape.empty_noise(kind) for kind in dict.fromkeys(tape.kinds)}
         self._graphs: _Graphs | None = None
         self.how = "each step on its own"
-        if device.type == "cuda":
+        if device.type == "cuda" and graphs:
             self._graphs = _Graphs(device)
             self.how = "each step one CUDA graph"
 
