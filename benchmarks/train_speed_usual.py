@@ -51,11 +51,13 @@ def step_seconds(
     """Median seconds of a step. `networks` are `train_speed.Networks`; `precision` is `no` or `bf16`; without
     `text_targets` the text encoder rests, and what it says is computed once."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler
     from diffusers.training_utils import cast_training_params
     from peft import LoraConfig
 
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(mixed_precision=precision)
     half = torch.bfloat16 if precision == "bf16" else torch.float32
     unet, vae, text = networks.unet, networks.vae, networks.text_encoder
