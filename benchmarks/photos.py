@@ -58,6 +58,9 @@ class Unnamed:
     def embed(self, picture: Picture, face: Face) -> Embedding:
         return np.zeros(128)
 
+    def opening(self, picture: Picture, face: Face) -> float:
+        return self.faces.opening(picture, face)
+
 
 @dataclass
 class Score:
@@ -241,7 +244,7 @@ def closed_eyes(scores: dict[str, Score], drawn: dict[str, list[Person]], faces:
     for person in (*drawn["plain"], *drawn["closed"]):
         seen = look(Path("p"), person.picture, faces, limits)
         if seen.faces:
-            sitters[person.sitter].append((person.closed, seen.faces[0].covered.opening))
+            sitters[person.sitter].append((person.closed, seen.faces[0].opening))
     for photos in sitters.values():
         least = limits.closed * float(np.median([opening for _, opening in photos]))
         for closed, opening in photos:

@@ -3,8 +3,8 @@
     python benchmarks/photos_calibrate.py
 
 prints, on rendered people that photos.py does not use, the strength of blur and noise at which the rule begins to
-tell, and what FaceMesh measures of a head that is turned just as far as the limit. The constants of `photos.TRUE`
-come from it.
+tell, what FaceMesh measures of a head that is turned just as far as the limit, and how far open and closed eyes are
+told apart. The constants of `photos.TRUE` and the limits of closed eyes come from it.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def calibrate(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
         low, middle, high = np.nanpercentile(values, [10, 50, 90])
         yield {"rule": code, "10 %": round(low, 4), "median": round(middle, 4), "90 %": round(high, 4)}
     yield from _calibrate_pose(quick, limits, given)
+    yield from _calibrate_eyes(quick, limits, given)
 
 
 def _calibrate_pose(faces: Unnamed, limits: Limits, given: argparse.Namespace) -> Iterator[Row]:
@@ -76,6 +77,30 @@ def _calibrate_pose(faces: Unnamed, limits: Limits, given: argparse.Namespace) -
                 "median + sd": middle + off,
             }
             yield {key: round(value, 1) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _calibrate_eyes(faces: Unnamed, limits: Limits, given: argparse.Namespace) -> Iterator[Row]:
+    """The opening of closed and of open eyes as a share of what is usual for the sitter, and in widths of the eye."""
+    sitters: dict[int, list[tuple[bool, float]]] = defaultdict(list)
+    for kind, each in (("plain", 5), ("closed", 2)):
+        for person in photos_people.draw(kind, 3 * given.count, each, "calibrate", given.seed):
+            seen = look(Path("p"), person.picture, faces, limits)
+            if seen.faces:
+                sitters[person.sitter].append((person.closed, seen.faces[0].opening))
+    for closed in (False, True):
+        shares, widths = [], []
+        for photos in sitters.values():
+            usual = float(np.median([opening for _, opening in photos]))
+            widths += [opening for shut, opening in photos if shut == closed]
+            shares += [opening / usual for shut, opening in photos if shut == closed]
+        for unit, values in (("share", shares), ("widths", widths)):
+            low, middle, high = np.percentile(values, [0, 50, 100])
+            yield {
+                "eyes": f"{'closed' if closed else 'open'}, {unit}",
+                "least": round(low, 3),
+                "median": round(middle, 3),
+                "most": round(high, 3),
+            }
 
 
 if __name__ == "__main__":

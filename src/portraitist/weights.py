@@ -78,6 +78,12 @@ FACE_PACKAGES = (
                 1242398,
             ),
             ModelFile(
+                "iris_landmark.tflite",
+                "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+                "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+                2640568,
+            ),
+            ModelFile(
                 "selfie_segmentation.tflite",
                 "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
                 "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",

@@ -89,3 +89,15 @@ def test_missing_and_damaged_models_name_the_command(tmp_path: Path) -> None:
     (tmp_path / "x.tflite").write_bytes(b"not a network")
     with pytest.raises(UnfitModel, match=r"x\.tflite"):
         Network(tmp_path / "x.tflite")
+
+
+@pytest.mark.parametrize("degrees", [0, 35])
+def test_closed_eyes_are_less_open_than_open_ones(faces: Faces, degrees: int) -> None:
+    def opening(name: str, mirrored: bool) -> float:
+        picture = np.array(to_pil(person(name)).rotate(degrees, Image.Resampling.BICUBIC))
+        picture = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+        return faces.opening(picture, faces.detect(picture)[0])
+
+    for mirrored in (False, True):
+        closed, seen = opening("closed-a", mirrored), opening("a-1", mirrored)
+        assert 0 <= closed < 0.7 * seen < 0.5

@@ -11,6 +11,7 @@ from portraitist.errors import NoPhotos
 from portraitist.faces import Faces
 from portraitist.images import fit, save_jpeg, save_png, to_pil
 from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, find_photos
+from portraitist.photos.duplicates import Hashes, Shot, find_duplicates
 from tests.people import PEOPLE, person
 
 
@@ -159,6 +160,14 @@ def test_copies_of_a_strangers_photo_do_not_outvote_the_sitter(
     check = check_photos([*copies, *sitter], faces)
     assert all("other_person" in codes(photo) for photo in check.photos[:5])
     assert all(photo.accepted for photo in check.photos[5:])
+
+
+def test_of_two_copies_as_large_the_first_stays() -> None:
+    hashes, face = Hashes(np.zeros(64, bool), np.ones(64, bool)), np.zeros(128)
+    shots = [Shot(f"{width}", hashes, hashes, face, width) for width in (100.0, 100.5, 140.0, 139.0)]
+    assert list(find_duplicates(shots[:2], [], Limits())) == [1]
+    assert sorted(find_duplicates(shots, [], Limits())) == [0, 1, 3]
+    assert sorted(find_duplicates(shots[:2], shots[1:2], Limits())) == [0, 1]
 
 
 def test_a_mirrored_copy_is_a_duplicate(faces: Faces, sitter: list[Path], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from portraitist.faces import mesh
-from portraitist.faces.face import Detector, Face, Find, LandmarkReader, PoseReader, Recogniser
+from portraitist.faces.face import Detector, Face, Find, LandmarkReader, LidReader, PoseReader, Recogniser
 from portraitist.faces.spaces import named
 from portraitist.types import Embedding, Picture
 
@@ -23,11 +23,17 @@ class Faces:
     """The loaded stack. Passed along by its users; not to be used from two threads at once."""
 
     def __init__(
-        self, detector: Detector, landmarks: LandmarkReader, recogniser: Recogniser, pose: PoseReader = mesh.pose
+        self,
+        detector: Detector,
+        landmarks: LandmarkReader,
+        recogniser: Recogniser,
+        lids: LidReader,
+        pose: PoseReader = mesh.pose,
     ) -> None:
         self.detector = detector
         self.recogniser = recogniser
         self._landmarks = landmarks
+        self._lids = lids
         self._pose = pose
 
     @classmethod
@@ -49,6 +55,10 @@ class Faces:
     def embed(self, picture: Picture, face: Face) -> Embedding:
         """The face in the recogniser's space."""
         return named(self.recogniser.embed(picture, face), self.recogniser.name)
+
+    def opening(self, picture: Picture, face: Face) -> float:
+        """How far the eyes are open: height in widths of the eye, 0 to about 0.5."""
+        return self._lids.opening(picture, face.mesh)
 
     def embed_only(self, picture: Picture) -> Embedding | None:
         """The embedding of a picture with exactly one face, else None."""

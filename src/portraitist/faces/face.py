@@ -91,6 +91,12 @@ class PoseReader(Protocol):
     def __call__(self, points: Landmarks) -> Pose: ...
 
 
+class LidReader(Protocol):
+    """How far the eyes of a face with this FaceMesh (468, 3) are open: height in widths of the eye."""
+
+    def opening(self, picture: Picture, mesh: Landmarks) -> float: ...
+
+
 class Recogniser(Protocol):
     """Turns a face into a point of its space; `name` says which space, and only points of one space are compared."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from portraitist.errors import MissingModel, UnfitModel, UnknownName
-from portraitist.faces import blaze, mesh, packages
+from portraitist.faces import blaze, lids, mesh, packages
 from portraitist.faces.detect import Faces
 from portraitist.faces.detectors import RetinaFace, Scrfd, YuNet
 from portraitist.faces.face import Detector, Masker, Recogniser
@@ -133,7 +133,11 @@ def load(folder: Path, names: str = EMBEDDED, *, threads: int = 1, offline: bool
     recogniser: Recogniser = made.get("recogniser") or DlibRecogniser(
         paths["shape_predictor_5_face_landmarks.dat"], paths["dlib_face_recognition_resnet_model_v1.dat"]
     )
-    return Faces(detector, mesh.Mesh(paths["face_landmark.tflite"], threads), recogniser)
+    landmarks, eyes = (
+        mesh.Mesh(paths["face_landmark.tflite"], threads),
+        lids.Lids(paths["iris_landmark.tflite"], threads),
+    )
+    return Faces(detector, landmarks, recogniser, eyes)
 
 
 def load_masker(folder: Path, names: str, *, threads: int = 1) -> Masker | None:

@@ -226,14 +226,14 @@ def _company_only(photo: _Judged) -> bool:
 
 def _mark_closed_eyes(photos: Sequence[_Judged], earlier: Sequence[_Judged], limits: Limits) -> list[_Judged]:
     """Mark those whose eyes are far less open than is usual for this sitter: narrow eyes are no fault."""
-    openings = [photo.seen.covered.opening for photo in (*photos, *earlier) if photo.accepted and photo.seen]
+    openings = [photo.seen.opening for photo in (*photos, *earlier) if photo.accepted and photo.seen]
     if len(openings) < KNOWN:
         return list(photos)
     least = limits.closed * float(np.median(openings))
     marked = []
     for photo in photos:
-        if photo.accepted and photo.seen is not None and photo.seen.covered.opening < least:
-            opening, name = photo.seen.covered.opening, photo.look.path.name
+        if photo.accepted and photo.seen is not None and photo.seen.opening < least:
+            opening, name = photo.seen.opening, photo.look.path.name
             message = (
                 f"The eyes in {name} are closed: {opening:.2f} eye widths open, and with this sitter {least:.2f} is "
                 "the least."
@@ -293,7 +293,7 @@ def _warn(photos: Sequence[_Judged], limits: Limits) -> list[Warn]:
         warnings += [
             Warn("closed_eyes", f"The eyes in {photo.look.path.name} may be closed.")
             for photo in accepted
-            if photo.seen is not None and photo.seen.covered.opening < limits.closed_alone
+            if photo.seen is not None and photo.seen.opening < limits.closed_alone
         ]
     return [*warnings, *warn_of_sameness([photo.seen.circumstance for photo in accepted if photo.seen is not None])]
 

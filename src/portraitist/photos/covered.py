@@ -1,4 +1,4 @@
-"""What hides a face: glasses that nobody can look through, hair or a hat over the eyes, a mask; and closed eyes.
+"""What hides a face: glasses that nobody can look through, hair or a hat over the eyes, a mask.
 
 Compares colours (CIELAB) of the mesh's zones with those of the cheeks in the same picture, so that no skin colour is
 the rule. Judges nothing.
@@ -25,7 +25,6 @@ Lab = NDArray[np.float64]
 class _Side:
     """FaceMesh's points around one eye."""
 
-    corners: tuple[int, int]
     edge: tuple[int, ...]
     lids: tuple[int, ...]
     around: tuple[int, ...]
@@ -33,14 +32,12 @@ class _Side:
 
 
 _LEFT = _Side(
-    (33, 133),
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
     (247, 30, 29, 27, 28, 56, 190, 130, 25, 110, 24, 23, 22, 26, 112, 243),
     (113, 225, 224, 223, 222, 221, 189, 226, 31, 228, 229, 230, 231, 232, 233, 244),
     (50, 101, 118, 117, 205, 36),
 )
 _RIGHT = _Side(
-    (362, 263),
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
     (467, 260, 259, 257, 258, 286, 414, 359, 255, 339, 254, 253, 252, 256, 341, 463),
     (342, 445, 444, 443, 442, 441, 413, 446, 261, 448, 449, 450, 451, 452, 453, 464),
@@ -50,8 +47,6 @@ _UNDER_THE_EYES = (117, 118, 101, 346, 347, 330)
 _LOWER = (1, 2, 4, 98, 327, 164, 199, 200, 152, 205, 425, 187, 411, 57, 287)
 _LIPS = (0, 37, 267, 39, 269, 17, 84, 314, 181, 405, 61, 291)
 _AROUND_LIPS = (164, 167, 393, 18, 83, 313, 200, 57, 287)
-_COLUMNS, _ROWS = 9, 49
-_REACH = 0.6
 
 
 @dataclass(frozen=True)
@@ -59,14 +54,12 @@ class Covered:
     """Differences are distances in CIELAB.
 
     `eyes`: how much the better eye differs from its lids (a lens or hair over it is of one colour); `lids`: how much
-    the surroundings of both eyes differ from the cheeks; `opening`: height of the eyes in widths of the eye; `mouth`:
-    how much nose tip, mouth and chin differ from the skin under the eyes; `lips`: how much the lips differ from their
-    surroundings.
+    the surroundings of both eyes differ from the cheeks; `mouth`: how much nose tip, mouth and chin differ from the
+    skin under the eyes; `lips`: how much the lips differ from their surroundings.
     """
 
     eyes: float
     lids: float
-    opening: float
     mouth: float
     lips: float
 
@@ -82,7 +75,6 @@ def covered_of(picture: Picture, face: Face) -> Covered:
     return Covered(
         eyes=max(_eye_and_lids(lab, mesh, eye, side) for eye in both),
         lids=min(_lids_and_cheek(lab, mesh, eye) for eye in both),
-        opening=max(_opening(lab, mesh, eye) for eye in both),
         mouth=float(np.median(np.linalg.norm(lower - cheek, axis=1))),
         lips=float(np.linalg.norm(lips - around)),
     )
@@ -117,30 +109,3 @@ def _eye_and_lids(lab: Lab, mesh: Landmarks, eye: _Side, side: int) -> float:
 def _lids_and_cheek(lab: Lab, mesh: Landmarks, eye: _Side) -> float:
     cheek = np.median(_at(lab, mesh, eye.cheek), axis=0)
     return float(np.median(np.linalg.norm(_at(lab, mesh, (*eye.lids, *eye.around)) - cheek, axis=1)))
-
-
-def _opening(lab: Lab, mesh: Landmarks, eye: _Side) -> float:
-    """Height of what is no lid, in widths of the eye: the median over columns through its middle half."""
-    left, right = mesh[list(eye.corners), :2]
-    width = float(np.linalg.norm(right - left))
-    x, y = mesh[list(eye.edge), :2].mean(axis=0)
-    across = x + np.linspace(-0.25, 0.25, _COLUMNS) * width
-    down = y + np.linspace(-_REACH, _REACH, _ROWS) * width
-    columns = np.clip(np.round(across).astype(int), 0, lab.shape[1] - 1)
-    rows = np.clip(np.round(down).astype(int), 0, lab.shape[0] - 1)
-    lids = np.median(_at(lab, mesh, eye.lids), axis=0)
-    apart = np.linalg.norm(lab[rows[:, None], columns] - lids, axis=-1)
-    middle = apart[_ROWS // 2 - 10 : _ROWS // 2 + 11]
-    is_eye = apart > max(8.0, 0.4 * float(np.percentile(middle, 95)))
-    heights = [_longest_run(is_eye[:, column]) for column in range(_COLUMNS)]
-    return float(np.median(heights)) * 2 * _REACH / _ROWS
-
-
-def _longest_run(column: NDArray[np.bool_]) -> int:
-    """The longest unbroken run that comes near the column's middle."""
-    marked = np.flatnonzero(column)
-    if not len(marked):
-        return 0
-    runs = np.split(marked, np.flatnonzero(np.diff(marked) > 1) + 1)
-    middle = len(column) // 2
-    return max((len(run) for run in runs if run[0] <= middle + 7 and run[-1] >= middle - 7), default=0)

@@ -23,6 +23,9 @@ _MIRRORED, _COPIED = 1.5, 2.5
 """How much farther apart a face may lie in the recogniser's space from its mirror image (median 0.17) and from its copy
 in a picture with hardly a different bit: small faces move a lot when they are enlarged."""
 
+_AS_LARGE = 0.98
+"""From this share on a face counts as large as another: detectors differ by more between two copies of a file."""
+
 
 @dataclass(frozen=True)
 class Hashes:
@@ -87,13 +90,18 @@ def find_duplicates(shots: Sequence[Shot | None], earlier: Sequence[Shot], limit
     """The reasons against shots by index: of one shot the earlier one stays, else the one with the largest face, else
     the first. None stands for a photo that takes no part.
     """
-    kept = list(earlier)
+    kept = [(-1, shot) for shot in earlier]
     found: dict[int, Reason] = {}
     present = [(i, shot) for i, shot in enumerate(shots) if shot is not None]
     for index, shot in sorted(present, key=lambda item: (-item[1].width, item[0])):
-        twin = next((other for other in kept if same_shot(shot, other, limits)), None)
-        if twin is None:
-            kept.append(shot)
+        place = next((i for i, (_, other) in enumerate(kept) if same_shot(shot, other, limits)), None)
+        if place is None:
+            kept.append((index, shot))
+            continue
+        first, twin = kept[place]
+        if index < first and shot.width > _AS_LARGE * twin.width:
+            kept[place] = (index, shot)
+            found[first] = _reason(twin, shot, limits)
         else:
             found[index] = _reason(shot, twin, limits)
     return found

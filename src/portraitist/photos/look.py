@@ -9,7 +9,7 @@ from portraitist.faces import Face
 from portraitist.faces.orientation import quarter_turns, turned
 from portraitist.images import size_of
 from portraitist.photos import quality
-from portraitist.photos.covered import Covered, covered_of
+from portraitist.photos.covered import covered_of
 from portraitist.photos.duplicates import Hashes, face_hashes, picture_hashes
 from portraitist.photos.patch import Whole, cut_patch, moved, whole_of
 from portraitist.photos.quality import Limits
@@ -34,15 +34,20 @@ class FaceFinder(Protocol):
 
     def embed(self, picture: Picture, face: Face) -> Embedding: ...
 
+    def opening(self, picture: Picture, face: Face) -> float: ...
+
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face of a photo and what was measured of it: the reasons against it, and doubts that reject nothing."""
+    """A face of a photo and what was measured of it: the reasons against it, and doubts that reject nothing.
+
+    `opening` is the height of the eyes in widths of the eye.
+    """
 
     face: Face
     embedding: Embedding
     hashes: Hashes
-    covered: Covered
+    opening: float
     circumstance: Circumstance
     reasons: tuple[Reason, ...]
     doubts: tuple[Reason, ...]
@@ -89,7 +94,7 @@ def _measured(name: str, whole: Whole, face: Face, faces: FaceFinder, limits: Li
         face,
         faces.embed(patch.picture, patch.face),
         face_hashes(patch.picture, patch.face),
-        covered,
+        faces.opening(patch.picture, patch.face),
         circumstance_of(size, face, patch),
         tuple(quality.face_reasons(name, size, face, patch, covered, limits)),
         tuple(quality.face_doubts(name, covered, limits)),
