@@ -31,7 +31,8 @@ from portraitist.recipes import Base, Recipe, find
 from portraitist.requests import PortraitRequest
 from portraitist.training.dataset import prepare
 from portraitist.training.job import TrainingJob, TrainingPicture
-from portraitist.training.step import Stepper, make_optimizer, text_rate
+from portraitist.training.optimizers import make_optimizer, text_rate
+from portraitist.training.step import Stepper
 from portraitist.training.tape import record
 from portraitist.weights import resolve
 

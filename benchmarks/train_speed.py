@@ -230,7 +230,7 @@ def whole_training(folder: Path) -> None:
 def begin(model: Any, job: Any, steps: int) -> tuple[Any, Any, Any]:
     """Tape, layers and optimiser of a job."""
     from portraitist.training.dataset import prepare
-    from portraitist.training.step import make_optimizer, text_rate
+    from portraitist.training.optimizers import make_optimizer, text_rate
     from portraitist.training.tape import record
 
     text = text_rate(job.recipe) > 0

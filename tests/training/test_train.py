@@ -23,7 +23,8 @@ from portraitist.recipes import Base, Recipe, find, names
 from portraitist.training.checkpoints import STATE
 from portraitist.training.dataset import draw, prepare
 from portraitist.training.job import TrainingJob, TrainingPicture, TrainingStep
-from portraitist.training.step import loss_of, rate_factor, text_rate
+from portraitist.training.losses import loss_of
+from portraitist.training.optimizers import rate_factor, text_rate
 from portraitist.training.tape import Batch, record
 from portraitist.training.train import make_plan, train
 from portraitist.types import Box, Size, Step

@@ -1,55 +1,19 @@
-"""One step of a training: the loss of a batch, its gradients, and the optimiser's answer. Knows no files and no photos.
+"""One step of a training: a batch's loss, its gradients and the optimiser's answer. Knows no files and no photos."""
 
-Loss of Ho et al. (arXiv:2006.11239); min-SNR weights of Hang et al. (arXiv:2303.09556); the prior step holds the class
-word to the bare base's own answers, an idea of ostris/ai-toolkit ("differential output preservation").
-"""
-
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from portraitist.families.base import Condition, Model, Noised, Trainable
+from portraitist.families.base import Model, Trainable
 from portraitist.recipes import Recipe
-from portraitist.training.tape import Batch, Kind, Tape
+from portraitist.training.losses import loss_of
+from portraitist.training.optimizers import rate_factor
+from portraitist.training.tape import Kind, Tape
 
 _FP16_SCALE = 256.0
 _PLAIN_RUNS = 2
-
-
-def make_optimizer(trainable: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW with a rate of its own for the text encoder; `initial_lr` of each group is what `rate_factor` scales.
-
-    The rates are tensors on the device: a number would be baked into a recorded step.
-    """
-    device = trainable.all[0].device
-    rates = ((trainable.denoiser, recipe.learning_rate), (trainable.text, text_rate(recipe)))
-    groups = [
-        {"params": list(weights), "lr": torch.tensor(rate, device=device), "initial_lr": rate}
-        for weights, rate in rates
-        if weights
-    ]
-    decay, capturable = recipe.weight_decay, device.type == "cuda"
-    return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=decay, fused=True, capturable=capturable)
-
-
-def text_rate(recipe: Recipe) -> float:
-    """The text encoder's rate: half the U-Net's unless the recipe says otherwise, 0 where it rests."""
-    if not recipe.train_text:
-        return 0.0
-    return recipe.learning_rate / 2 if recipe.text_learning_rate is None else recipe.text_learning_rate
-
-
-def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
-    """What share of its rate a step trains with: warm-up, then the recipe's schedule down to 0 (or constant)."""
-    if step < recipe.warmup:
-        return (step + 1) / (recipe.warmup + 1)
-    way = (step - recipe.warmup) / max(1, steps - recipe.warmup)
-    if recipe.schedule == "cosine":
-        return 0.5 * (1.0 + math.cos(math.pi * way))
-    return 1.0 if recipe.schedule == "constant" else 1.0 - way
 
 
 class Stepper:
@@ -166,32 +130,7 @@ class _Graphs:
         return graph, loss
 
 
-def loss_of(model: Model, batch: Batch, recipe: Recipe) -> Tensor:
-    """The weighted mean square error of a batch, with gradients into the attached LoRA layers."""
-    noised = model.noised(batch.latents, batch.noise, batch.places)
-    times = model.times(batch.places)
-    target = noised.target
-    if batch.prior:
-        with torch.no_grad(), model.resting():
-            target = model.predict(noised.latents, times, _condition(model, batch))
-    answer = model.predict(noised.latents, times, _condition(model, batch))
-    error = (answer - target).square()
-    if batch.weights is not None and not batch.prior:
-        error = error * batch.weights
-    return (error.mean(dim=(1, 2, 3)) * _snr_weights(noised, recipe)).mean()
-
-
-def _condition(model: Model, batch: Batch) -> Condition:
-    return batch.told or model.condition(batch.tokens, clip_skip=model.base.clip_skip)
-
-
 def move_average(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float, step: int) -> None:
     """Move the kept average towards the weights; the decay grows from 0.1, so that the start is soon forgotten."""
     decay = min(decay, (1.0 + step) / (10.0 + step))
     torch._foreach_lerp_(list(average), [weight.detach() for weight in weights], 1.0 - decay)
-
-
-def _snr_weights(noised: Noised, recipe: Recipe) -> Tensor:
-    if recipe.min_snr_gamma is None:
-        return torch.ones_like(noised.snr)
-    return noised.snr.clamp(max=recipe.min_snr_gamma) / noised.snr

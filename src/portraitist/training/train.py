@@ -28,7 +28,8 @@ from portraitist.lora.metadata import Origin, describe
 from portraitist.training.checkpoints import STATE, State, fingerprint, load_state, save_state
 from portraitist.training.dataset import prepare
 from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
-from portraitist.training.step import Stepper, make_optimizer, move_average, text_rate
+from portraitist.training.optimizers import make_optimizer, text_rate
+from portraitist.training.step import Stepper, move_average
 from portraitist.training.tape import Tape, record
 from portraitist.types import OnStep, no_progress
 
