@@ -167,6 +167,12 @@ class DeviceUnavailable(ResourceError):
     code = "device_unavailable"
 
 
+class DeviceLost(ResourceError):
+    """The device was there and stopped answering, or answers with errors."""
+
+    code = "device_lost"
+
+
 class Cancelled(PortraitistError):
     """The user stopped the work."""
 

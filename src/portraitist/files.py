@@ -2,12 +2,15 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from portraitist.errors import DiskFull, PortraitistError, ResourceError, Unwritable
+
+_PART = ".part-"
 
 
 def write_error(path: Path, error: OSError) -> PortraitistError:
@@ -37,12 +40,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary file beside `path`; when the block ends well, sync it and rename it to `path`.
 
     For writers that want a file name (safetensors, Pillow). On any error the temporary file is removed and `path`
-    stays as it was. Raises Unwritable or DiskFull.
+    stays as it was; what a killed process leaves behind, `sweep` removes. Raises Unwritable or DiskFull.
     """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}{_PART}", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -61,6 +64,65 @@ def _finish(temporary: Path, path: Path) -> None:
     os.umask(mask)
     temporary.chmod(0o666 & ~mask)  # mkstemp makes private files
     temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names in `folder` last through a power cut. Not every system lets a folder be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks have no such thing
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; when the block ends well, it takes the place of `path` and what was in it.
+
+    A crash leaves the old folder, the new one, or (between two renames) none, never a mixture. Raises Unwritable or
+    DiskFull.
+    """
+    fresh: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_PART}"))
+        yield fresh
+        remove_folder(path)
+        fresh.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there, so that after a crash it is there whole or not at all."""
+    if path.is_dir():
+        grave = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_PART}"))
+        path.rename(grave / path.name)
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed processes left half-written or half-removed in `folder` and below; how many things it was.
+
+    Only for folders that no other process writes to.
+    """
+    left = sorted(folder.rglob(f".*{_PART}*"))
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(left)
 
 
 def write_bytes(path: Path, data: bytes) -> Path:

@@ -21,7 +21,7 @@ from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
-from portraitist.files import make_folder, replacing
+from portraitist.files import make_folder, remove_folder, replacing, sweep
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
 from portraitist.lora.metadata import write_sidecar
@@ -143,7 +143,7 @@ def _learn(
     write_results(folder.root, report, shown, best=_best(made))
     if out is not None:
         copy_results(folder, report, out)
-    shutil.rmtree(folder.training, ignore_errors=True)
+    remove_folder(folder.training)
     return report
 
 
@@ -195,8 +195,9 @@ def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepar
         keep_tags=request.keep_tags,
         remove_tags=request.remove_tags,
     )
-    folder = store.create(record)
-    store.keep_photos(folder, [photo.path for photo in checked.accepted])
+    sweep(store.folder(record.name).root)
+    store.keep_photos(store.folder(record.name), [photo.path for photo in checked.accepted])
+    folder = store.create(record)  # after the photos: a crash between must not leave old photos of a new record
     write_set(folder.set, prepared.set)
     return folder
 
@@ -280,7 +281,7 @@ def _report(
         seconds=watch.done(),
         base=BaseReport(base.name, base.version, base_sha256(base)),
         versions={**versions(), "captioner": prepared.captioner, "faces": record.recogniser},
-        warnings=checked.warnings,
+        warnings=(*checked.warnings, *result.warnings),
     )
 
 

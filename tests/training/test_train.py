@@ -20,7 +20,7 @@ from portraitist.families.base import Model
 from portraitist.lora.formats import read, read_tensors
 from portraitist.photos.framing import FRAMINGS, Frame
 from portraitist.recipes import Base, Recipe, find, names
-from portraitist.training.checkpoints import STATE
+from portraitist.training.checkpoints import states
 from portraitist.training.dataset import draw, prepare
 from portraitist.training.job import TrainingJob, TrainingPicture, TrainingStep
 from portraitist.training.losses import loss_of
@@ -120,7 +120,7 @@ def test_control_c_saves_the_state(model: Model, tmp_path: Path) -> None:
         train(make_job(tmp_path), model, interrupt)
     assert caught.value.exit_code == 5
     assert signal.getsignal(signal.SIGINT) is handler
-    assert (tmp_path / STATE).is_file()
+    assert len(states(tmp_path)) == 1
     assert not [name for name, _ in model.unet.named_modules() if "lora" in name]  # type: ignore[attr-defined]
 
 

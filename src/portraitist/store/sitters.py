@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from portraitist.decoder import Decoder
 from portraitist.errors import BadFile, BadRequest, UnknownName
-from portraitist.files import make_folder, replacing, write_bytes, write_error, write_text
+from portraitist.files import make_folder, replacing, replacing_folder, write_bytes, write_error, write_text
 from portraitist.scrub import scrub
 
 NAME = re.compile(r"[\w][\w .-]{0,63}", re.UNICODE)
@@ -152,19 +152,18 @@ class SitterStore:
     def keep_photos(self, folder: SitterFolder, photos: Sequence[Path]) -> None:
         """Copy the photos into the sitter's folder, in place of older ones, without place, date and other metadata.
 
-        Pixels stay as they are. Photos that lie there already may be among them.
+        Pixels stay as they are. Photos that lie there already may be among them. All are replaced at once, so that a
+        crash leaves no mixture of old and new ones.
         """
-        make_folder(folder.photos)
+        make_folder(folder.root).chmod(0o700)
         copies = {}
         with Decoder() as decoder:
             for number, path in enumerate(photos, 1):
                 data, name = scrub(path.read_bytes(), _numbered(number, path), decoder.decode)
-                copies[folder.photos / name] = data
-        for old in folder.photos.iterdir():
-            if old not in copies:
-                old.unlink()
-        for target, data in copies.items():
-            write_bytes(target, data)
+                copies[name] = data
+        with replacing_folder(folder.photos) as fresh:
+            for name, data in copies.items():
+                write_bytes(fresh / name, data)
 
     def report(self, name: str) -> dict[str, Any] | None:
         """The stored `report.json` of a sitter, or None when it was never finished."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from portraitist.photos.framing import Frame
 from portraitist.recipes import Recipe
+from portraitist.requests import Warn
 from portraitist.types import Picture, Seed, Step
 
 
@@ -37,7 +38,8 @@ class TrainingJob:
 
     The same job on the same base, machine and thread count ends with the same weights, bit for bit, whether it ran at
     a stretch or was stopped and resumed. `folder` takes the checkpoints; with `resume` the training goes on from the
-    state that it finds there, and begins anew where there is none.
+    state that it finds there, and begins anew where there is none. A state is saved each `save_steps` steps, if given,
+    and each 20 to 60 seconds.
     """
 
     sitter: str
@@ -48,6 +50,7 @@ class TrainingJob:
     folder: Path
     seed: Seed = 42
     resume: bool = False
+    save_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Checkpoint:
 class TrainingResult:
     """What came out. `likeness` is the last checkpoint's file; `visits` counts trained pictures (steps x batch).
 
-    `loss` holds up to 20 means over equal parts of the training, in order; `seconds` is the time of this run alone.
+    `loss` holds up to 20 means over equal parts of the training, in order; `seconds` is the time of this run alone;
+    `warnings` what a resumed training has to tell.
     """
 
     likeness: Path
@@ -72,6 +76,7 @@ class TrainingResult:
     visits: int
     seconds: float
     loss: tuple[float, ...] = field(repr=False, default=())
+    warnings: tuple[Warn, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 
 import torch
@@ -25,7 +26,7 @@ from portraitist.families.memory import enough_memory
 from portraitist.files import make_folder
 from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
-from portraitist.training.checkpoints import STATE, State, fingerprint, load_state, save_state
+from portraitist.training.checkpoints import Keeper, State, astray, can_go_on, check_numbers
 from portraitist.training.dataset import prepare
 from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
 from portraitist.training.optimizers import make_optimizer, text_rate
@@ -33,7 +34,6 @@ from portraitist.training.step import Stepper, move_average
 from portraitist.training.tape import Tape, record
 from portraitist.types import OnStep, no_progress
 
-_SAVE_EVERY_SECONDS = 60.0
 _PARTS_OF_LOSS = 20
 _LOOK_EVERY = 25
 
@@ -74,38 +74,37 @@ def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> Trai
     """Train a likeness of the job's sitter on `model`; the model is as before when this returns or raises.
 
     `on_step` hears a `TrainingStep` after each step. Raises Cancelled (state saved), BadRequest (nothing to train on, a
-    state of another job), BadFile (a senseless recipe), OutOfMemory, Unwritable or DiskFull.
+    state of another job), BadFile (a senseless recipe, a training that went astray), UnfitModel (damaged states),
+    OutOfMemory, DeviceLost, Unwritable or DiskFull.
     """
     plan = make_plan(job)
     start = time.time()
     make_folder(job.folder)
-    mark = fingerprint(job, model)
+    keeper = Keeper(job, model)
     with enough_memory("the training"), _no_interrupt() as interrupted:
         examples = prepare(job, model, _Encoding(on_step, len(job.pictures), interrupted))
         tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0)
         try:
-            state = _begin(job, model, mark)
-            _go(job, model, state, plan, tape, mark, start, _Watch(on_step, plan.steps, interrupted))
+            state = _begin(job, model, keeper)
+            _go(job, model, state, plan, tape, keeper, start, _Watch(on_step, plan.steps, interrupted, job.folder))
         finally:
             model.detach()
     seconds = time.time() - start
     parts = torch.stack(state.losses).float().cpu().chunk(_PARTS_OF_LOSS)
     loss = tuple(float(part.mean()) for part in parts)
     points = tuple(state.checkpoints)
-    return TrainingResult(points[-1].file, points, plan.steps, plan.steps * job.recipe.batch, seconds, loss)
+    visits, warnings = plan.steps * job.recipe.batch, tuple(state.warnings)
+    return TrainingResult(points[-1].file, points, plan.steps, visits, seconds, loss, warnings)
 
 
-def _begin(job: TrainingJob, model: Model, mark: str) -> State:
+def _begin(job: TrainingJob, model: Model, keeper: Keeper) -> State:
     """LoRA layers, optimiser and average, fresh or as the state on disk left them."""
     recipe = job.recipe
     text = text_rate(recipe) > 0
     trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed)
     average = [weight.detach().clone() for weight in trainable.all] if recipe.ema else []
     state = State(trainable, make_optimizer(trainable, recipe), average)
-    if not (job.resume and load_state(job.folder, state, mark)):
-        (job.folder / STATE).unlink(missing_ok=True)
-        for old in job.folder.glob("step-*.safetensors"):
-            old.unlink()
+    keeper.begin(state, resume=job.resume)
     trainable.publish()
     return state
 
@@ -116,12 +115,12 @@ def _go(
     state: State,
     plan: Plan,
     tape: Tape,
-    mark: str,
+    keeper: Keeper,
     start: float,
     watch: "_Watch",
 ) -> None:
-    """Step until the plan is done; save the state at checkpoints, each minute, and when stopped."""
-    recipe, saved = job.recipe, time.monotonic()
+    """Step until the plan is done; save the state at checkpoints, when it is due, and when stopped."""
+    recipe = job.recipe
     step = Stepper(model, state.trainable, state.optimizer, recipe, tape)
     while state.step < plan.steps:
         state.losses.append(step(state.step))
@@ -129,17 +128,16 @@ def _go(
         if recipe.ema:
             move_average(state.average, state.trainable.all, recipe.ema, state.step)
         if state.step in plan.checkpoints:
-            _write_likeness(job, model, state, mark, start)
-        if state.step in plan.checkpoints or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-            save_state(job.folder, state, mark)
-            saved = time.monotonic()
+            _write_likeness(job, model, state, keeper.mark, start)
+        if state.step in plan.checkpoints or keeper.due(state.step):
+            keeper.save(state)
         try:
             watch.tick(state)
         except Cancelled:
-            save_state(job.folder, state, mark)
+            keeper.save(state)
             raise
     if not state.checkpoints or state.checkpoints[-1].step != plan.steps:
-        _write_likeness(job, model, state, mark, start)  # resumed at its end, and the file was moved away
+        _write_likeness(job, model, state, keeper.mark, start)  # resumed at its end, and the file was moved away
 
 
 def _write_likeness(job: TrainingJob, model: Model, state: State, mark: str, start: float) -> None:
@@ -147,7 +145,9 @@ def _write_likeness(job: TrainingJob, model: Model, state: State, mark: str, sta
     since = state.checkpoints[-1].step if state.checkpoints else 0
     lora = model.attached(state.average or None)
     metadata = describe(_origin(job, model, state.step, mark, start))
-    path = write(job.folder / f"step-{state.step:06d}.safetensors", replace(lora, metadata=metadata), model.slots())
+    check_numbers(job.folder, state)
+    with can_go_on(job.folder):
+        path = write(job.folder / f"step-{state.step:06d}.safetensors", replace(lora, metadata=metadata), model.slots())
     state.checkpoints.append(Checkpoint(path, state.step, state.mean_loss(since)))
 
 
@@ -216,8 +216,8 @@ class _Encoding:
 class _Watch:
     """Tells how far the training is, with the time that is left at the pace of the last steps."""
 
-    def __init__(self, on_step: OnStep, total: int, interrupted: threading.Event) -> None:
-        self._on_step, self._total, self._interrupted = on_step, total, interrupted
+    def __init__(self, on_step: OnStep, total: int, interrupted: threading.Event, folder: Path) -> None:
+        self._on_step, self._total, self._interrupted, self._folder = on_step, total, interrupted, folder
         self._times: deque[float] = deque(maxlen=32)
         self._last = time.monotonic()
 
@@ -236,8 +236,5 @@ class _Watch:
             left = statistics.median(self._times) * (self._total - state.step) if len(self._times) >= 5 else None
             loss = float(state.losses[-1])
             if not math.isfinite(loss):
-                raise BadFile(
-                    f"The training went astray at step {state.step}: its loss is {loss}.",
-                    hint="Lower learning_rate and text_learning_rate in the recipe.",
-                )
+                raise astray(self._folder, state.step, f"its loss is {loss}")
             self._on_step(TrainingStep("train", state.step, self._total, f"loss {loss:.4f}", None, loss, left))
