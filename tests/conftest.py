@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,25 +26,30 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_base(tmp_path_factory.mktemp("base"))
 
 
+@pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A diffusers folder with SDXL's architecture, two text encoders and 64 x 64 pictures."""
+    from tests.tiny_sdxl import make_tiny_sdxl
+
+    return make_tiny_sdxl(tmp_path_factory.mktemp("sdxl"))
+
+
 def make_tiny_base(folder: Path) -> Path:
     """Write the tiny base into `folder`; the same weights each time."""
     import torch
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     state = torch.random.get_rng_state()
     torch.manual_seed(1)
-    tokenizer = _tokenizer()
+    tokenizer = make_tokenizer()
     unet = UNet2DConditionModel(
         sample_size=8, block_out_channels=(16, 16, 32, 32), layers_per_block=1, cross_attention_dim=32,
         attention_head_dim=2, norm_num_groups=8,
     )  # fmt: skip
     # A fresh U-Net's last layer answers with small numbers whatever the prompt; louder weights make every input count.
     torch.nn.init.normal_(unet.conv_out.weight, std=0.2)
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=8, latent_channels=4, sample_size=64,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, scaling_factor=0.18215,
-    )  # fmt: skip
+    vae = make_tiny_vae(0.18215)
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
@@ -64,7 +70,17 @@ def make_tiny_base(folder: Path) -> Path:
     return folder
 
 
-def _tokenizer() -> object:
+def make_tiny_vae(scaling: float) -> Any:
+    """An autoencoder for 64 x 64 pictures."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=8, latent_channels=4, sample_size=64,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, scaling_factor=scaling,
+    )  # fmt: skip
+
+
+def make_tokenizer(pad: str = "<|endoftext|>") -> Any:
     """CLIP's byte-level BPE over `TINY_WORDS`: each a single token, everything else falls into letters."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
@@ -82,7 +98,7 @@ def _tokenizer() -> object:
             left += right
     pieces += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77, pad_token=pad)
 
 
 def _write_tagger(folder: Path) -> None:

@@ -16,13 +16,26 @@ from typing import Annotated
 import typer
 
 from portraitist import __version__
-from portraitist.commands import captions, check, demo, doctor, portrait, setup, sitters, styles, tags, train, trigger
+from portraitist.commands import (
+    captions,
+    check,
+    convert,
+    demo,
+    doctor,
+    portrait,
+    setup,
+    sitters,
+    styles,
+    tags,
+    train,
+    trigger,
+)
 from portraitist.errors import BadRequest, Cancelled, DiskFull, Fault, OutOfMemory, PortraitistError
 
 _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
-COMMANDS = (setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, doctor)
+COMMANDS = (setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, convert, doctor)
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,7 @@ from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
+from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
 from portraitist.files import make_folder, remove_folder, replacing, sweep
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
@@ -56,7 +57,6 @@ from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 from portraitist.training.job import TrainingJob, TrainingResult
 from portraitist.training.train import train
 from portraitist.types import OnStep, no_progress
-from portraitist.weights import resolve, sha256_of
 
 
 @dataclass
@@ -95,7 +95,8 @@ def train_sitter(
     ResourceError; Cancelled leaves a state that `resume` goes on from.
     """
     with opened([Path(photo) for photo in request.photos], max_bytes=settings.max_photo_bytes) as photos:
-        unpacked = replace(request, photos=tuple(str(photo) for photo in photos))
+        base = lasting_name(request.base, settings)
+        unpacked = replace(request, photos=tuple(str(photo) for photo in photos), base=base)
         return _learn(unpacked, settings, faces, resume, per_style, only_captions, out, on_step)
 
 
@@ -111,7 +112,7 @@ def _learn(
 ) -> Report:
     """`train_sitter`, once no photo is in an archive."""
     watch = Stopwatch()
-    base, recipe = _plan(request, settings)
+    base, recipe = _plan(request, settings, on_step)
     words = plan_words(request, settings, on_step)
     store = SitterStore(settings.home)
     folder = store.folder(request.sitter)
@@ -121,13 +122,13 @@ def _learn(
         checked = check(request, settings, faces, on_step)
     with watch.stage("load"):
         model = load_base(base, settings)
-        tagger = load_tagger(base)
+        tagger = load_tagger(base, settings)
     with watch.stage("captions"):
         masker = load_masker(settings.models_folder / "faces", request.faces)
         prepared = prepare(request, checked, base, recipe, tagger, masker, words, load_captioner(words, settings))
         folder = _keep(request, store, checked, prepared)
     if only_captions:
-        return _captioned(request, checked, prepared, base, watch)
+        return _captioned(request, checked, prepared, settings, base, watch)
     with watch.stage("train"):
         result = train(_job(request, recipe, prepared, folder, resume), model, on_step)
         _finish_likeness(request, recipe, result, folder)
@@ -138,7 +139,7 @@ def _learn(
     with watch.stage("portraits"):
         sitting = sit(folder, store.load(folder.name)[0], model, record)
         made = make_styled(sitting, model, recipe, styles, per_style, request, faces, on_step)
-    report = _report(request, checked, prepared, result, made, record, base, watch)
+    report = _report(request, checked, prepared, result, made, record, settings, base, watch)
     shown = Shown(photo_pictures(prepared), tuple(one.pixels for one in made))
     write_results(folder.root, report, shown, best=_best(made))
     if out is not None:
@@ -147,11 +148,11 @@ def _learn(
     return report
 
 
-def _plan(request: TrainRequest, settings: Settings) -> tuple[Base, Recipe]:
-    extra = library_folders(settings)
-    base = find(Base, request.base, extra)
-    recipe = find(Recipe, request.recipe or base.recipe, extra)
+def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[Base, Recipe]:
+    base = find_base(request.base, settings)
+    recipe = find(Recipe, request.recipe or base.recipe, library_folders(settings))
     cut_plan(request, base, recipe)  # better told now than after the check
+    place_of(base, settings, on_step)
     return base, recipe
 
 
@@ -162,12 +163,12 @@ def library_folders(settings: Settings) -> tuple[Path, ...]:
 
 def load_base(base: Base, settings: Settings) -> Model:
     """The base's networks on the device of the settings."""
-    return families.load(resolve(base.source), base, choose_device(settings.device))
+    return families.load(place_of(base, settings), base, choose_device(settings.device))
 
 
-def load_tagger(base: Base) -> Tagger | None:
+def load_tagger(base: Base, settings: Settings) -> Tagger | None:
     """The tagger beside a base, or None."""
-    folder = resolve(base.source) / "tagger"
+    folder = place_of(base, settings) / "tagger"
     return Tagger.load(folder) if folder.is_dir() else None
 
 
@@ -241,7 +242,14 @@ def _record(
     return measure.make_record(name, training, held_out, words, subject)
 
 
-def _captioned(request: TrainRequest, checked: PhotoCheck, prepared: Prepared, base: Base, watch: Stopwatch) -> Report:
+def _captioned(
+    request: TrainRequest,
+    checked: PhotoCheck,
+    prepared: Prepared,
+    settings: Settings,
+    base: Base,
+    watch: Stopwatch,
+) -> Report:
     called = file_names(checked.accepted)
     return Report(
         sitter=request.sitter,
@@ -250,7 +258,7 @@ def _captioned(request: TrainRequest, checked: PhotoCheck, prepared: Prepared, b
         captions={photo.name: photo.caption for photo in prepared.set},
         likeness=LikenessReport(None, "Only captions were asked for."),
         seconds=watch.done(),
-        base=BaseReport(base.name, base.version, base_sha256(base)),
+        base=BaseReport(base.name, base.version, weights_sum(base, settings)),
         versions={**versions(), "captioner": prepared.captioner},
         warnings=(*checked.warnings, *prepared.warnings),
     )
@@ -263,6 +271,7 @@ def _report(
     result: TrainingResult,
     made: Sequence[Made],
     record: measure.FaceRecord,
+    settings: Settings,
     base: Base,
     watch: Stopwatch,
 ) -> Report:
@@ -279,19 +288,10 @@ def _report(
         portraits=tuple(one.report for one in made),
         likeness=likeness_report(made, record),
         seconds=watch.done(),
-        base=BaseReport(base.name, base.version, base_sha256(base)),
+        base=BaseReport(base.name, base.version, weights_sum(base, settings)),
         versions={**versions(), "captioner": prepared.captioner, "faces": record.recogniser},
         warnings=(*checked.warnings, *result.warnings),
     )
-
-
-def base_sha256(base: Base) -> str | None:
-    """The pin of the denoiser's weights, or their sha256 where the base is not pinned."""
-    for name, pin in base.sha256.items():
-        if name.startswith("unet/") and name.endswith(".safetensors"):
-            return pin
-    files = sorted((resolve(base.source) / "unet").glob("*.safetensors"))
-    return sha256_of(files[0]) if files else None
 
 
 def likeness_report(made: Sequence[Made], record: measure.FaceRecord) -> LikenessReport:
@@ -348,7 +348,7 @@ def portrait_sitter(
     name = request.style or ("studio" if request.prompt is None else None)
     style = find(Style, name, extra) if name is not None else None
     root = make_folder(out if out is not None else folder.portraits)
-    base = find(Base, record.base, extra)
+    base = find_base(record.base, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, _faces_of(folder, faces))
     asked = replace(request, sitter=folder.name, style=name, base=record.base)
@@ -366,7 +366,7 @@ def portrait_again(
     """
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
-    base = find(Base, record.base, library_folders(settings))
+    base = find_base(record.base, settings)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, _faces_of(folder, faces))

@@ -29,8 +29,11 @@ class _Strict:
 class Base(_Strict):
     """A diffusion model to train on: `library/bases/<name>.toml`.
 
-    `source` is `package:<folder in the library's package>`, `file:<folder>` or a hub's address; `size` the native
-    (width, height); `buckets` further sizes; `sha256` pins files by their path inside the source.
+    `source` is `package:<folder in the library's package>`, `file:<folder or safetensors file>` or `hf:<owner>/<name>`
+    (then `files` of its `revision` are fetched, about `megabytes`); `size` the native (width, height); `buckets`
+    further sizes; `sha256` pins files by their path inside the source. `configs` is a `package:` or `file:` folder with
+    the configurations of a single file's parts, where it is not built like its family; `checksum` the sha256 of the
+    weights of a base that was given by its path.
     """
 
     name: str
@@ -48,6 +51,11 @@ class Base(_Strict):
     clip_skip: int = 1
     negative: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
+    configs: str = ""
+    checksum: str = ""
+    files: tuple[str, ...] = ()
+    revision: str = "main"
+    megabytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from benchmarks.pets_draw import draw
 from portraitist import cli
@@ -129,6 +130,30 @@ def test_an_archive_trains_as_its_photos_do(sitter: list[Path], home: Path, tmp_
     assert len(kept) == len(sitter)
     for file, photo in zip(kept, sorted(sitter), strict=True):
         np.testing.assert_array_equal(read_picture(file), read_picture(photo))
+
+
+def test_an_sdxl_folder_trains_by_its_path(
+    sitter: list[Path], tiny_sdxl: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    capsys.readouterr()
+    monkeypatch.chdir(tiny_sdxl.parent)
+    file = tmp_path / "ada.safetensors"
+    told = ("--sitter", "ada", "--class", "woman", "--base", f"./{tiny_sdxl.name}", "--recipe", "short")
+    assert call("train", *sitter, *told, "--portraits", 0, "--out", file, "--json") == 0
+    base = json.loads(capsys.readouterr().out)["base"]
+    assert base["name"] == tiny_sdxl.name and base["version"] == f"{tiny_sdxl.name}-{base['sha256'][:10]}"
+    with safe_open(file, "np") as lora:
+        names, told_of = set(lora.keys()), lora.metadata()
+    assert told_of["ss_base_model_version"] == "sdxl_base_v1-0" and told_of["ss_new_sd_model_hash"] == base["sha256"]
+    assert {name.split("_")[1] for name in names} == {"unet", "te1", "te2"}
+    monkeypatch.chdir(tmp_path)  # the path was kept so that it holds from anywhere
+    assert call("portrait", "--sitter", "ada", "-n", 1, "--steps", 2, "--prompt", "smile", "--out", tmp_path) == 0
+    (made,) = tmp_path.glob("prompt-*.png")
+    asked = read_request(made)
+    assert asked["base"] == tiny_sdxl.name and str(tiny_sdxl) not in json.dumps(asked)
+    assert call("portrait", "--again", made, "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    assert (read_picture(again) == read_picture(made)).all()
 
 
 def test_portrait_again_gives_the_same_pixels_whatever_n_was(trained: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families.base import Model
+from portraitist.lora import formats
 from portraitist.lora.formats import Lora, LoraLayer, check
 from portraitist.types import Picture
 
@@ -24,7 +27,9 @@ def noise(model: Model, count: int, seed: int = 0) -> torch.Tensor:
 
 
 class FamilyContract:
-    """Holds for every family on any small base with random weights."""
+    """Holds for every family on any small base with random weights. `skip` is a clip skip that changes something."""
+
+    skip = 2
 
     @torch.no_grad()
     def predict(self, model: Model, *prompts: str, clip_skip: int = 1) -> torch.Tensor:
@@ -61,7 +66,7 @@ class FamilyContract:
     def test_the_prompt_and_clip_skip_count(self, model: Model) -> None:
         told = self.predict(model, "ohwx woman, smile", "ohwx man", "")
         assert not torch.allclose(told[0], told[1]) and not torch.allclose(told[1], told[2])
-        skipped = self.predict(model, "ohwx woman, smile", clip_skip=2)
+        skipped = self.predict(model, "ohwx woman, smile", clip_skip=self.skip)
         assert not torch.allclose(told[:1], skipped)
         with pytest.raises(BadRequest, match="too much"):
             self.predict(model, "ohwx", clip_skip=99)
@@ -136,6 +141,51 @@ class FamilyContract:
             model.detach()
         assert not torch.allclose(applied, bare, atol=1e-2)
         assert torch.allclose(applied, attached, atol=1e-4)
+
+    def test_the_loss_falls_in_20_steps_and_nothing_of_it_stays(self, model: Model) -> None:
+        bare = self.predict(model, "ohwx woman")
+        latents, drawn = model.encode([picture(model), picture(model, 1)]), noise(model, 2)
+        places = torch.tensor([0.3, 0.8])
+        noised, times, tokens = model.noised(latents, drawn, places), model.times(places), model.tokenize(["ohwx"] * 2)
+        trainable = model.attach(rank=4, alpha=4.0, text=True, seed=1)
+        try:
+            optimizer = torch.optim.AdamW(trainable.all, lr=1e-2)
+            losses = []
+            for _ in range(20):
+                answer = model.predict(noised.latents, times, model.condition(tokens))
+                loss = (answer - noised.target).square().mean()
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                losses.append(float(loss.detach()))
+            lora = model.attached()
+            trained = self.predict(model, "ohwx woman")
+        finally:
+            model.detach()
+        assert losses[-1] < 0.8 * losses[0]
+        assert torch.equal(self.predict(model, "ohwx woman"), bare)
+        with model.applied([(lora, 1.0)]):
+            assert torch.allclose(self.predict(model, "ohwx woman"), trained, atol=1e-4)
+        assert torch.equal(self.predict(model, "ohwx woman"), bare)
+
+    def test_a_lora_is_written_and_read_in_every_dialect(self, model: Model, tmp_path: Path) -> None:
+        lora = self.random_lora(model)
+        for write in (formats.write, formats.write_diffusers):
+            write(tmp_path / "a.safetensors", lora, model.slots(), dtype=torch.float32)
+            found = formats.read(tmp_path / "a.safetensors", model.slots())
+            assert found.layers.keys() == lora.layers.keys()
+            for name, layer in lora.layers.items():
+                assert torch.allclose(found.layers[name].delta(), layer.delta(), atol=1e-5)
+
+    def test_pictures_need_not_be_square(self, model: Model) -> None:
+        width, height = model.base.size[0], model.base.size[1] * 2
+        tall = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        latents = model.encode([tall])
+        assert latents.shape == (1, *model.latent_shape(width, height))
+        with torch.no_grad():
+            answer = model.predict(latents, model.times(torch.tensor([0.5])), model.condition(model.tokenize(["ohwx"])))
+        assert answer.shape == latents.shape
+        assert model.decode(latents)[0].shape == tall.shape
 
     def test_strength_and_several_loras(self, model: Model) -> None:
         one, two = self.random_lora(model, 1), self.random_lora(model, 2)

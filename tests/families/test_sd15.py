@@ -57,7 +57,7 @@ def test_sharded_and_half_precision_folders_load(model: Model, tiny_base: Path, 
     model.unet.save_pretrained(tmp_path / "base" / "unet", max_shard_size="400KB")  # type: ignore[attr-defined]
     (tmp_path / "base" / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     weights = tmp_path / "base" / "text_encoder"
-    model.text_encoder.save_pretrained(weights, max_shard_size="60KB")  # type: ignore[attr-defined]
+    model.encoders["text_encoder"].save_pretrained(weights, max_shard_size="60KB")  # type: ignore[attr-defined]
     (weights / "model.safetensors").unlink()
     assert len(list((tmp_path / "base" / "unet").glob("*-of-*.safetensors"))) > 1
     assert len(list(weights.glob("*-of-*.safetensors"))) > 1
@@ -121,7 +121,7 @@ def test_our_layers_answer_like_pefts_own(tiny_base: Path, dtype: torch.dtype, t
             weight.add_(0.1)
     trainable.publish()
     ours = contract.predict(model, "ohwx woman")
-    for part in (model.unet, model.text_encoder):  # type: ignore[attr-defined]
+    for part in (model.unet, *model.encoders.values()):  # type: ignore[attr-defined]
         for _, layer in adapters.attached_layers(part):
             del layer.forward
     theirs = contract.predict(model, "ohwx woman")

@@ -90,14 +90,14 @@ def lint(
     from portraitist.captions.lint import Length
     from portraitist.captions.lint import lint as lint_captions
     from portraitist.captions.tags import load_rules
+    from portraitist.families.found import find_base, place_of
     from portraitist.families.vocabulary import load_tokenizers, read_text
-    from portraitist.recipes import Base, find
-    from portraitist.weights import resolve
 
+    settings = common.settings_of(context)
     record, _, rows = _load(context, name)
-    extra = (common.settings_of(context).home / "library",)
+    extra = (settings.home / "library",)
     rules = load_rules(record.tag_rules, extra, keep=record.keep_tags, remove=record.remove_tags)
-    tokenizers = load_tokenizers(resolve(find(Base, base or record.base, extra).source))
+    tokenizers = load_tokenizers(place_of(find_base(base or record.base, settings, summed=False), settings))
 
     def length(text: str) -> Length:
         # of several text encoders the one with the least room left

@@ -21,13 +21,12 @@ def trigger(
     from portraitist.captions.tags import load_rules
     from portraitist.captions.trigger import judge
     from portraitist.commands.train import one_word
+    from portraitist.families.found import find_base, place_of
     from portraitist.families.vocabulary import load_tokenizers, read_text
-    from portraitist.recipes import Base, find
-    from portraitist.weights import resolve
 
     settings = common.settings_of(context)
     clean = one_word(word)
-    readings = read_text(load_tokenizers(resolve(find(Base, base, (settings.home / "library",)).source)), clean)
+    readings = read_text(load_tokenizers(place_of(find_base(base, settings, summed=False), settings)), clean)
     warnings = judge(clean, readings, load_rules())
     document = {
         "word": clean,

@@ -8,16 +8,23 @@ from types import MappingProxyType
 from portraitist.devices import Device
 from portraitist.errors import UnknownName
 from portraitist.families.base import Model
+from portraitist.families.parts import open_parts
 from portraitist.recipes import Base
-from portraitist.weights import verify
+from portraitist.weights import resolve, verify
 
-_FAMILIES: Mapping[str, str] = MappingProxyType({"sd15": "portraitist.families.sd15"})
+_FAMILIES: Mapping[str, str] = MappingProxyType(
+    {"sd15": "portraitist.families.sd15", "sdxl": "portraitist.families.sdxl"}
+)
 
 
-def load(folder: Path, base: Base, device: Device) -> Model:
-    """Load the base in `folder` after a look at its pins. Raises UnknownName, MissingModel or UnfitModel."""
+def load(place: Path, base: Base, device: Device) -> Model:
+    """Load the base at `place`, a folder or a single file, after a look at its pins.
+
+    Raises UnknownName, MissingModel or UnfitModel.
+    """
     if base.family not in _FAMILIES:
         raise UnknownName("family", base.family, _FAMILIES)
-    verify(folder, base.sha256)
-    model: Model = importlib.import_module(_FAMILIES[base.family]).load(folder, base, device)
+    verify(place, base.sha256)
+    parts = open_parts(place, resolve(base.configs) if base.configs else None)
+    model: Model = importlib.import_module(_FAMILIES[base.family]).load(parts, base, device)
     return model

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 
 from portraitist.devices import Device
 from portraitist.errors import MissingModel, UnfitModel
+from portraitist.families.recognise import PICKLES
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torc
     options: dict[str, Any] = {"local_files_only": True}
     if dtype is not None:
         options |= {"torch_dtype": dtype, "use_safetensors": True} | _variant(folder)
+    _refuse_pickles(folder)
     try:
         part = kind.from_pretrained(str(folder), **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -45,11 +47,26 @@ def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torc
         ) from error
     if dtype is None or device is None:
         return part
-    part.requires_grad_(False).eval().to(device.device)
-    for weight in part.parameters():
+    return settle(part, device)
+
+
+def settle(network: Any, device: Device) -> Any:
+    """The network on `device`, frozen, in inference mode."""
+    network.requires_grad_(False).eval().to(device.device)
+    for weight in network.parameters():
         # a tensor mapped from a file lies where the file has it; kernels round differently on another alignment
         weight.data = weight.data.clone()
-    return part
+    return network
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """A part whose only weights are pickles. Raises UnfitModel with the command that converts them."""
+    pickled = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICKLES)
+    if pickled and not any(folder.glob("*.safetensors*")):
+        raise UnfitModel(
+            f"The base's part {folder.name} has only pickled weights ({pickled[0].name}), which can run code.",
+            hint=f"Make a safetensors file of them: portraitist convert {pickled[0]}",
+        )
 
 
 def _variant(folder: Path) -> dict[str, str]:

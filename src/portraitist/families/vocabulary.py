@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from portraitist.errors import MissingModel
+from portraitist.families import clip
 from portraitist.families.folder import load_part
+from portraitist.families.parts import configs_of
+from portraitist.families.recognise import read_shapes, recognise
 
 
 @dataclass(frozen=True)
@@ -26,14 +29,23 @@ class Reading:
     room: int
 
 
-def load_tokenizers(folder: Path) -> Mapping[str, Any]:
-    """The tokenizers of the base in `folder`, by their folders' names. Raises MissingModel or UnfitModel."""
-    from transformers import AutoTokenizer
+def load_tokenizers(base: Path) -> Mapping[str, Any]:
+    """The tokenizers of the base at `base` (a folder, or a single file: those of its family), by their parts' names.
 
+    Raises MissingModel or UnfitModel.
+    """
+    folder = base if base.is_dir() else configs_of(recognise(read_shapes(base), base.name).family)
     places = sorted(path for path in folder.glob("tokenizer*") if path.is_dir())
     if not places:
         raise MissingModel(f"The base has no tokenizer, looked for in {folder}.")
-    return {place.name: load_part(AutoTokenizer, place) for place in places}
+    return {place.name: _load(place) for place in places}
+
+
+def _load(place: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    own = any(place.glob("tokenizer.json")) or any(place.glob("*vocab*")) or any(place.glob("*.model"))
+    return load_part(AutoTokenizer, place) if own else clip.load_tokenizer(place)
 
 
 def read_text(tokenizers: Mapping[str, Any], text: str) -> tuple[Reading, ...]:

@@ -158,7 +158,7 @@ def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) 
         trigger=job.trigger,
         class_word=job.class_word,
         base=base.version,
-        base_sha256=base.sha256.get("unet/diffusion_pytorch_model.safetensors", ""),
+        base_sha256=base.checksum or base.sha256.get("unet/diffusion_pytorch_model.safetensors", ""),
         base_model_version=words.base_model_version,
         architecture=words.architecture,
         implementation=words.implementation,

@@ -1,0 +1,186 @@
+"""The base that a user means: a name of the library, a folder in diffusers' layout, or a single safetensors file.
+
+What a path holds is told by its configurations and tensors, never by its name. Loads no network.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from portraitist.errors import MissingModel, UnfitModel, UnknownName
+from portraitist.families.folder import read_config
+from portraitist.families.parts import configs_of
+from portraitist.families.recognise import CHANNELS, PICKLES, read_shapes, recognise, unknown
+from portraitist.files import write_text
+from portraitist.hub import fetch, hub_model
+from portraitist.recipes import Base, find, names, read_toml
+from portraitist.settings import Settings
+from portraitist.types import OnStep, no_progress
+from portraitist.weights import resolve, sha256_of
+
+_SUFFIXES = PICKLES | {".safetensors"}
+_ONE_ENCODER = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_PARTS = {"sd15": _ONE_ENCODER, "sdxl": (*_ONE_ENCODER, "text_encoder_2", "tokenizer_2")}
+
+
+def find_base(name: str, settings: Settings, *, summed: bool = True) -> Base:
+    """The base called `name` in the library, or the one at the path `name`.
+
+    A base by path is called like its file or folder; its version has the first digits of the sha256 of its weights
+    (kept in the home folder, since a sum takes seconds), unless `summed` is False. Raises UnknownName, BadFile,
+    MissingModel, or UnfitModel that says what was found instead.
+    """
+    path = path_of(name, settings)
+    if path is None:
+        return _on_shelf(name, settings)
+    place = _place(path)
+    base = _of_folder(place) if place.is_dir() else _of_file(place)
+    base = replace(base, name=place.stem if place.is_file() else place.name, source=f"file:{place}")
+    if not summed:
+        return base
+    checksum = _remembered_sum(_weights_of(place), settings)
+    return replace(base, version=f"{base.name}-{checksum[:10]}", checksum=checksum)
+
+
+def path_of(name: str, settings: Settings) -> Path | None:
+    """The absolute path that `name` means, or None for a name of the library or a TOML file."""
+    if name.endswith(".toml"):
+        return None
+    path = Path(name).expanduser()
+    if path.suffix.lower() in _SUFFIXES or len(path.parts) > 1 or path.is_absolute():
+        return path.absolute()
+    return path.absolute() if path.exists() and name not in names(Base, _extra(settings)) else None
+
+
+def lasting_name(name: str, settings: Settings) -> str:
+    """`name` as it still means the same base when it is asked for from another folder."""
+    path = Path(name).expanduser().absolute() if name.endswith(".toml") else path_of(name, settings)
+    return name if path is None else str(path)
+
+
+def place_of(base: Base, settings: Settings, on_step: OnStep = no_progress) -> Path:
+    """The folder or file of a base; one in a hub is fetched the first time.
+
+    Raises MissingModel, UnfitModel, FetchFailed, DiskFull or Unwritable.
+    """
+    if not base.source.startswith("hf:"):
+        return resolve(base.source)
+    model = hub_model(
+        base.source, base.files, revision=base.revision, sha256=base.sha256, licence=base.licence,
+        megabytes=base.megabytes,
+    )  # fmt: skip
+    return fetch(settings.models_folder / "bases" / base.name, model, offline=settings.offline, on_step=on_step)
+
+
+def weights_sum(base: Base, settings: Settings) -> str:
+    """The sha256 of the weights that tell a base from others: the checkpoint's, or that of the U-Net's first file."""
+    pins = [pin for name, pin in base.sha256.items() if name.startswith("unet/") and name.endswith(".safetensors")]
+    if base.checksum or pins:
+        return base.checksum or pins[0]
+    return _remembered_sum(_weights_of(place_of(base, settings)), settings)
+
+
+def _extra(settings: Settings) -> tuple[Path, ...]:
+    return (settings.home / "library",)
+
+
+def _on_shelf(name: str, settings: Settings) -> Base:
+    try:
+        return find(Base, name, _extra(settings))
+    except UnknownName as error:
+        hint = f"{error.hint} Or give the path of a folder in diffusers' layout or of a .safetensors file."
+        raise UnknownName("base", name, hint=hint) from error
+
+
+def _place(path: Path) -> Path:
+    """The file, or the folder with the base: `path` itself, or the one folder in it that holds one."""
+    if not path.exists():
+        raise MissingModel(f"There is no base at {path}.", hint="Check the path.")
+    if path.is_file() or _holds_base(path):
+        return path
+    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_base(child)]
+    if len(below) == 1:
+        return below[0]
+    files = sorted(child.name for child in path.iterdir() if child.suffix.lower() in _SUFFIXES)
+    inside = [child.name for child in below] or files
+    raise UnfitModel(
+        f"{path} is no base in diffusers' layout: it has neither model_index.json nor unet/config.json.",
+        hint=f"Name what is in it: {path / inside[0]}" if inside else "Name the folder that holds model_index.json.",
+    )
+
+
+def _holds_base(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("model_index.json", "unet/config.json"))
+
+
+def _of_file(path: Path) -> Base:
+    return _default(recognise(read_shapes(path), path.name).family)
+
+
+def _of_folder(folder: Path) -> Base:
+    """The family by the pipeline's class and the U-Net's configuration, the size by what the U-Net was made for."""
+    kind = read_config(folder / "model_index.json").get("_class_name", "") if _indexed(folder) else ""
+    if kind and not (folder / "unet").is_dir():
+        raise unknown(f"{folder.name} holds a {kind}")
+    unet = read_config(folder / "unet" / "config.json")
+    base = _default(_family(folder, unet))
+    lacking = [part for part in _PARTS[base.family] if not (folder / part).is_dir()]
+    if lacking:
+        raise MissingModel(
+            f"The base {folder.name} lacks {' and '.join(lacking)}, looked for in {folder}.",
+            hint="Fetch the whole repository, not only some of its folders.",
+        )
+    levels = len(read_config(folder / "vae" / "config.json").get("block_out_channels", (0,) * 4))
+    side = int(unet.get("sample_size") or base.size[0] // 8) * 2 ** (levels - 1)
+    return replace(base, size=(side, side))
+
+
+def _indexed(folder: Path) -> bool:
+    return (folder / "model_index.json").is_file()
+
+
+def _family(folder: Path, unet: dict[str, Any]) -> str:
+    name, told, channels = folder.name, unet.get("cross_attention_dim"), unet.get("in_channels", 4)
+    if unet.get("_class_name") not in (None, "UNet2DConditionModel"):
+        raise unknown(f"{name} has a {unet['_class_name']}")
+    if unet.get("addition_embed_type") == "text_time":
+        if told == 1280 or not (folder / "text_encoder").is_dir():
+            raise unknown(f"{name} is an SDXL refiner")
+        family = "sdxl"
+    elif told == 1024 and unet.get("use_linear_projection"):
+        raise unknown(f"{name} is a Stable Diffusion 2 base")
+    else:
+        family = "sd15"
+    if channels != 4:
+        raise unknown(f"{name} is a base for {CHANNELS.get(channels, f'{channels} channels')}")
+    return family
+
+
+def _default(family: str) -> Base:
+    return read_toml(configs_of(family) / "base.toml", Base)
+
+
+def _weights_of(place: Path) -> Path:
+    """The file that tells one base from another: the checkpoint, or the first of the U-Net's files."""
+    files = [place] if place.is_file() else sorted((place / "unet").glob("*.safetensors"))
+    return files[0] if files else place / "unet" / "config.json"
+
+
+def _remembered_sum(path: Path, settings: Settings) -> str:
+    """The sha256 of `path`, from the home folder while the file's size and time of change are the same."""
+    notes = settings.home / "cache" / "sums.json"
+    try:
+        known = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if not isinstance(known, dict):
+        known = {}
+    state = path.stat()
+    mark = f"{state.st_size} {state.st_mtime_ns}"
+    entry = known.get(str(path))
+    if isinstance(entry, list) and len(entry) == 2 and entry[0] == mark:
+        return str(entry[1])
+    found = sha256_of(path)
+    write_text(notes, json.dumps({**known, str(path): [mark, found]}, indent=1) + "\n")
+    return found
