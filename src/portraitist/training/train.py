@@ -27,7 +27,14 @@ from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
 from portraitist.training.checkpoints import STATE, State, fingerprint, load_state, save_state
 from portraitist.training.dataset import prepare
-from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
+from portraitist.training.job import (
+    Checkpoint,
+    OnCheckpoint,
+    TrainingJob,
+    TrainingResult,
+    TrainingStep,
+    never_enough,
+)
 from portraitist.training.step import Stepper, make_optimizer, move_average, text_rate
 from portraitist.training.tape import Tape, record
 from portraitist.types import OnStep, no_progress
@@ -58,6 +65,8 @@ def make_plan(job: TrainingJob) -> Plan:
         "visits_per_photo",
         "max_visits",
         "checkpoints",
+        "choose_steps",
+        "choose_average",
         "background_weight",
     )
     wrong = [name for name in positive if not getattr(recipe, name) > 0]
@@ -69,11 +78,15 @@ def make_plan(job: TrainingJob) -> Plan:
     return Plan(steps, tuple(sorted(marks)))
 
 
-def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> TrainingResult:
+def train(
+    job: TrainingJob, model: Model, on_step: OnStep = no_progress, on_checkpoint: OnCheckpoint = never_enough
+) -> TrainingResult:
     """Train a likeness of the job's sitter on `model`; the model is as before when this returns or raises.
 
-    `on_step` hears a `TrainingStep` after each step. Raises Cancelled (state saved), BadRequest (nothing to train on, a
-    state of another job), BadFile (a senseless recipe), OutOfMemory, Unwritable or DiskFull.
+    `on_step` hears a `TrainingStep` after each step. `on_checkpoint` hears of each likeness that was written, while the
+    LoRA layers are still attached, and ends the training by answering True; when a training is resumed it first hears
+    of those before again. Raises Cancelled (state saved), BadRequest (nothing to train on, a state of another job),
+    BadFile (a senseless recipe), OutOfMemory, Unwritable or DiskFull.
     """
     plan = make_plan(job)
     start = time.time()
@@ -84,14 +97,14 @@ def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> Trai
         tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0)
         try:
             state = _begin(job, model, mark)
-            _go(job, model, state, plan, tape, mark, start, _Watch(on_step, plan.steps, interrupted))
+            _go(job, model, state, plan, tape, mark, start, _Watch(on_step, plan.steps, interrupted), on_checkpoint)
         finally:
             model.detach()
     seconds = time.time() - start
     parts = torch.stack(state.losses).float().cpu().chunk(_PARTS_OF_LOSS)
     loss = tuple(float(part.mean()) for part in parts)
     points = tuple(state.checkpoints)
-    return TrainingResult(points[-1].file, points, plan.steps, plan.steps * job.recipe.batch, seconds, loss)
+    return TrainingResult(points[-1].file, points, state.step, state.step * job.recipe.batch, seconds, loss, plan.steps)
 
 
 def _begin(job: TrainingJob, model: Model, mark: str) -> State:
@@ -118,11 +131,18 @@ def _go(
     mark: str,
     start: float,
     watch: "_Watch",
+    on_checkpoint: OnCheckpoint,
 ) -> None:
-    """Step until the plan is done; save the state at checkpoints, each minute, and when stopped."""
+    """Step until the plan is done or `on_checkpoint` has enough.
+
+    The state is saved at checkpoints, each minute, and when stopped.
+    """
     recipe, saved = job.recipe, time.monotonic()
     step = Stepper(model, state.trainable, state.optimizer, recipe, tape)
-    while state.step < plan.steps:
+    enough = False
+    for point in state.checkpoints:
+        enough = on_checkpoint(point) or enough
+    while state.step < plan.steps and not enough:
         state.losses.append(step(state.step))
         state.step += 1
         if recipe.ema:
@@ -137,7 +157,8 @@ def _go(
         except Cancelled:
             save_state(job.folder, state, mark)
             raise
-    if not state.checkpoints or state.checkpoints[-1].step != plan.steps:
+        enough = state.step in plan.checkpoints and on_checkpoint(state.checkpoints[-1])
+    if not state.checkpoints or (state.checkpoints[-1].step != plan.steps and not enough):
         _write_likeness(job, model, state, mark, start)  # resumed at its end, and the file was moved away
 
 
