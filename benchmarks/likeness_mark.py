@@ -185,15 +185,9 @@ def adherence(made: Made, tagger: Tagger) -> float:
 
 
 def spread(made: Made) -> float | None:
-    """How much the pictures of one request differ: mean distance of their 32 x 32 miniatures, in grey levels."""
-    from portraitist.images import resize
-    from portraitist.types import Size
-
-    if len(made) < 2:
-        return None
-    small = np.stack([resize(picture, Size(32, 32)).astype(np.float64).ravel() for _, picture in made])
-    distances = np.sqrt(((small[:, None] - small[None]) ** 2).mean(axis=2))
-    return round(float(distances.sum() / (len(small) * (len(small) - 1))), 4)
+    """How much the pictures of one request differ (see `ranking.spread`)."""
+    found = ranking.spread([picture for _, picture in made])
+    return None if found is None else round(found, 4)
 
 
 def print_row(row: dict[str, Any]) -> None:

@@ -50,29 +50,14 @@ def step_seconds(
 ) -> float:
     """Median seconds of a step. `networks` are `train_speed.Networks`; `precision` is `no` or `bf16`; without
     `text_targets` the text encoder rests, and what it says is computed once."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler
-    from diffusers.training_utils import cast_training_params
-    from peft import LoraConfig
 
-    AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(mixed_precision=precision)
-    half = torch.bfloat16 if precision == "bf16" else torch.float32
-    unet, vae, text = networks.unet, networks.vae, networks.text_encoder
+    accelerator, half = _accelerate(precision)
+    unet, text = networks.unet, networks.text_encoder
     # the SDXL script keeps its autoencoder in float32
-    vae.to(dtype=torch.float32 if networks.added else half)
-    for part, modules in ((unet, targets), (text, text_targets)):
-        part.to(dtype=half)
-        if modules:
-            part.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=modules))
-    trained = [unet, text] if text_targets else [unet]
-    if half != torch.float32:
-        cast_training_params(trained, dtype=torch.float32)
-    for part in trained:
-        part.train()
-    weights = [weight for part in trained for weight in part.parameters() if weight.requires_grad]
+    networks.vae.to(dtype=torch.float32 if networks.added else half)
+    weights = _add_layers(networks, half, rank, targets, text_targets)
     optimizer = torch.optim.AdamW(weights, lr=1e-4, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
     data = torch.utils.data.DataLoader(Photos(files, side, networks.tokenizer), batch_size=batch, shuffle=True)
     schedule = get_scheduler("cosine", optimizer, num_warmup_steps=0, num_training_steps=1000)
@@ -85,7 +70,7 @@ def step_seconds(
     while len(seconds) < steps + 3:
         for pictures in data:
             start = time.perf_counter()
-            latents = _encode(vae, pictures["pixels"], half)
+            latents = _encode(networks.vae, pictures["pixels"], half)
             noise = torch.randn_like(latents)
             times = torch.randint(0, 1000, (len(latents),), device=latents.device).long()
             noisy = noise_scheduler.add_noise(latents, noise, times)
@@ -103,6 +88,34 @@ def step_seconds(
             if len(seconds) == steps + 3:
                 break
     return float(np.median(seconds[3:]))
+
+
+def _accelerate(precision: str) -> tuple[Any, torch.dtype]:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(mixed_precision=precision), torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def _add_layers(
+    networks: Any, half: torch.dtype, rank: int, targets: Sequence[str], text_targets: Sequence[str]
+) -> list[torch.nn.Parameter]:
+    """peft's layers on both parts, float32 as the scripts cast them; the weights that are trained."""
+    from diffusers.training_utils import cast_training_params
+    from peft import LoraConfig
+
+    for part, modules in ((networks.unet, targets), (networks.text_encoder, text_targets)):
+        part.to(dtype=half)
+        if modules:
+            config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(modules))
+            part.add_adapter(config)
+    trained = [networks.unet, networks.text_encoder] if text_targets else [networks.unet]
+    if half != torch.float32:
+        cast_training_params(trained, dtype=torch.float32)
+    for part in trained:
+        part.train()
+    return [weight for part in trained for weight in part.parameters() if weight.requires_grad]
 
 
 def _encode(vae: Any, pixels: Tensor, half: torch.dtype) -> Tensor:

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from portraitist import families, measure, ranking
+from portraitist import families, measure
 from portraitist.captions import tags
 from portraitist.captions.dataset import write_set
 from portraitist.captions.tagger import Tagger
+from portraitist.choosing import Choosing, call_committee, choosing_picture
 from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
-from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
+from portraitist.families.found import find_base, lasting_name, place_of
 from portraitist.files import make_folder, remove_folder, replacing, sweep
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
@@ -31,7 +32,6 @@ from portraitist.preparing import (
     Prepared,
     check,
     cut_plan,
-    file_names,
     load_captioner,
     photo_pictures,
     plan_words,
@@ -39,22 +39,19 @@ from portraitist.preparing import (
     training_pictures,
 )
 from portraitist.recipes import Base, Recipe, Style, find, names
+from portraitist.reporting import best_portrait, captioned_report, copy_results, training_report
 from portraitist.requests import (
-    BaseReport,
-    LikenessReport,
     PortraitReport,
     PortraitRequest,
     Report,
-    TrainingReport,
     TrainRequest,
     from_data,
 )
-from portraitist.requests import Checkpoint as CheckpointReport
 from portraitist.settings import Settings
-from portraitist.show.results import Shown, versions, write_results
-from portraitist.sitting import Made, check_again, make, make_styled, sit
+from portraitist.show.results import Shown, write_results
+from portraitist.sitting import check_again, make, make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
-from portraitist.training.job import TrainingJob, TrainingResult
+from portraitist.training.job import TrainingJob, TrainingResult, never_enough
 from portraitist.training.train import train
 from portraitist.types import OnStep, no_progress
 
@@ -128,20 +125,22 @@ def _learn(
         prepared = prepare(request, checked, base, recipe, tagger, masker, words, load_captioner(words, settings))
         folder = _keep(request, store, checked, prepared)
     if only_captions:
-        return _captioned(request, checked, prepared, settings, base, watch)
+        return captioned_report(request, checked, prepared, settings, base, watch.done())
+    styles = styles_of(settings, base)
     with watch.stage("train"):
-        result = train(_job(request, recipe, prepared, folder, resume), model, on_step)
-        _finish_likeness(request, recipe, result, folder)
+        job = _job(request, recipe, prepared, folder, resume)
+        result, choosing = _train(request, job, prepared, model, faces, tagger, styles, on_step)
+        _finish_likeness(request, recipe, choosing.choice.chosen.file if choosing else result.likeness, folder)
     with watch.stage("score"):
-        styles = styles_of(settings, base)
         record = _record(request, prepared, model, faces, styles, on_step if per_style else None)
         measure.write_record(folder.faces, record)
     with watch.stage("portraits"):
         sitting = sit(folder, store.load(folder.name)[0], model, record)
         made = make_styled(sitting, model, recipe, styles, per_style, request, faces, on_step)
-    report = _report(request, checked, prepared, result, made, record, settings, base, watch)
-    shown = Shown(photo_pictures(prepared), tuple(one.pixels for one in made))
-    write_results(folder.root, report, shown, best=_best(made))
+    report = training_report(request, checked, prepared, result, made, record, settings, base, watch.done(), choosing)
+    grid = choosing_picture(choosing) if choosing else None
+    shown = Shown(photo_pictures(prepared), tuple(one.pixels for one in made), grid)
+    write_results(folder.root, report, shown, best=best_portrait(made))
     if out is not None:
         copy_results(folder, report, out)
     remove_folder(folder.training)
@@ -210,9 +209,25 @@ def _job(request: TrainRequest, recipe: Recipe, prepared: Prepared, folder: Sitt
     )
 
 
-def _finish_likeness(request: TrainRequest, recipe: Recipe, result: TrainingResult, folder: SitterFolder) -> None:
+def _train(
+    request: TrainRequest,
+    job: TrainingJob,
+    prepared: Prepared,
+    model: Model,
+    faces: Faces,
+    tagger: Tagger | None,
+    styles: Sequence[Style],
+    on_step: OnStep,
+) -> tuple[TrainingResult, Choosing | None]:
+    """What the training made, and the choice among its checkpoints where the recipe wants one."""
+    committee = call_committee(request, job, prepared, model, faces, tagger, styles, on_step)
+    result = train(job, model, on_step, committee.chooser if committee else never_enough)
+    return result, committee.decide() if committee else None
+
+
+def _finish_likeness(request: TrainRequest, recipe: Recipe, likeness: Path, folder: SitterFolder) -> None:
     with replacing(folder.likeness) as part:
-        shutil.copyfile(result.likeness, part)
+        shutil.copyfile(likeness, part)
     phrase = tags.subject(request.trigger, request.class_word)
     write_sidecar(folder.likeness, title=f"Likeness of {folder.name}", phrase=phrase, strength=recipe.strength)
 
@@ -240,94 +255,6 @@ def _record(
     photo_like = [style for style in styles if style.photo]
     words = measure.words_faces(subject, photo_like, model, faces, request.seed, on_step)
     return measure.make_record(name, training, held_out, words, subject)
-
-
-def _captioned(
-    request: TrainRequest,
-    checked: PhotoCheck,
-    prepared: Prepared,
-    settings: Settings,
-    base: Base,
-    watch: Stopwatch,
-) -> Report:
-    called = file_names(checked.accepted)
-    return Report(
-        sitter=request.sitter,
-        photos=checked.report.photos,
-        held_out=tuple(called[photo.path] for photo in prepared.held_out),
-        captions={photo.name: photo.caption for photo in prepared.set},
-        likeness=LikenessReport(None, "Only captions were asked for."),
-        seconds=watch.done(),
-        base=BaseReport(base.name, base.version, weights_sum(base, settings)),
-        versions={**versions(), "captioner": prepared.captioner},
-        warnings=(*checked.warnings, *prepared.warnings),
-    )
-
-
-def _report(
-    request: TrainRequest,
-    checked: PhotoCheck,
-    prepared: Prepared,
-    result: TrainingResult,
-    made: Sequence[Made],
-    record: measure.FaceRecord,
-    settings: Settings,
-    base: Base,
-    watch: Stopwatch,
-) -> Report:
-    called = file_names(checked.accepted)
-    points = tuple(
-        CheckpointReport(point.step, point.loss, chosen=point.file == result.likeness) for point in result.checkpoints
-    )
-    return Report(
-        sitter=request.sitter,
-        photos=checked.report.photos,
-        held_out=tuple(called[photo.path] for photo in prepared.held_out),
-        captions={photo.name: photo.caption for photo in prepared.set},
-        training=TrainingReport(round(result.seconds, 2), result.steps, result.visits, result.loss, points),
-        portraits=tuple(one.report for one in made),
-        likeness=likeness_report(made, record),
-        seconds=watch.done(),
-        base=BaseReport(base.name, base.version, weights_sum(base, settings)),
-        versions={**versions(), "captioner": prepared.captioner, "faces": record.recogniser},
-        warnings=(*checked.warnings, *result.warnings),
-    )
-
-
-def likeness_report(made: Sequence[Made], record: measure.FaceRecord) -> LikenessReport:
-    """The mean scores of the portraits, photo-like and painted, or the reason why there are none."""
-    scale = record.scale
-    if scale is None or not made:
-        reason = record.reason if scale is None else "No portraits were made."
-        return LikenessReport(None, reason, words=record.words)
-
-    def mean(photo: bool) -> float | None:
-        faces = [one.face for one in made if one.report.photo == photo]
-        return round(ranking.mean_score(scale, faces), 4) if faces else None
-
-    return LikenessReport(
-        mean(True), None, painted=mean(False), words=record.words,
-        d_words=round(scale.d_words, 4), d_same=round(scale.d_same, 4),
-    )  # fmt: skip
-
-
-def _best(made: Sequence[Made]) -> str | None:
-    first = next((one.report for one in made if one.report.photo), None)
-    return first.file if first is not None else None
-
-
-def copy_results(folder: SitterFolder, report: Report, out: Path) -> None:
-    """Copy what is meant for people from the sitter's folder to `out`, each file whole."""
-    names_ = [
-        "contact.jpg",
-        "index.html",
-        "report.json",
-        *(f"{folder.name}{end}" for end in (".safetensors", ".json", ".png")),
-    ]
-    for name in (*names_, *(portrait.file for portrait in report.portraits)):
-        if (folder.root / name).is_file():
-            with replacing(out / name) as part:
-                shutil.copyfile(folder.root / name, part)
 
 
 def portrait_sitter(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +36,27 @@ from portraitist.photos import (
 )
 from portraitist.photos.framing import FRAMINGS, Frame, buckets
 from portraitist.recipes import Base, Recipe
-from portraitist.requests import HELD_OUT, HELD_OUT_FROM, MIN_PHOTOS, TrainRequest, Warn
+from portraitist.requests import (
+    CHOOSE_FROM,
+    CHOOSE_TWO_FROM,
+    HELD_OUT,
+    HELD_OUT_FROM,
+    MIN_PHOTOS,
+    TrainRequest,
+    Warn,
+)
 from portraitist.settings import Settings
 from portraitist.training.job import TrainingPicture
 from portraitist.types import OnStep, Picture, Size, derive_seed, no_progress
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked and captioned training set. `training` and `held_out` are disjoint; crops and captions go with
-    `training`, `identity` are the tags that left the captions and say who the sitter is, `calm` shows each training
-    photo as it is framed."""
+    """A checked and captioned training set. `training`, `choosing` (by which a checkpoint is chosen) and `held_out` (by
+    which the score is measured) are disjoint; crops and captions go with `training`, `identity` are the tags that left
+    the captions and say who the sitter is, `calm` shows each training photo as it is framed."""
 
     training: tuple[CheckedPhoto, ...]
     held_out: tuple[CheckedPhoto, ...]
@@ -54,6 +65,7 @@ class Prepared:
     captioner: str
     calm: tuple[Picture, ...]
     warnings: tuple[Warn, ...] = ()
+    choosing: tuple[CheckedPhoto, ...] = ()
 
 
 def check(request: TrainRequest, settings: Settings, faces: Faces, on_step: OnStep = no_progress) -> PhotoCheck:
@@ -92,6 +104,32 @@ def hold_out(photos: Sequence[CheckedPhoto], seed: int) -> tuple[tuple[CheckedPh
     drawn = set(
         np.random.default_rng(derive_seed(seed, "held out")).choice(len(photos), HELD_OUT, replace=False).tolist()
     )
+    kept = tuple(photo for i, photo in enumerate(photos) if i not in drawn)
+    return kept, tuple(photo for i, photo in enumerate(photos) if i in drawn)
+
+
+def set_apart(
+    photos: Sequence[CheckedPhoto], recipe: Recipe, seed: int, person: bool
+) -> tuple[tuple[CheckedPhoto, ...], tuple[CheckedPhoto, ...], tuple[CheckedPhoto, ...]]:
+    """(training, choosing, held out). Nothing could be measured on a pet's photos, so all of them are trained on.
+
+    Held out are the photos of `hold_out`. Where the recipe chooses among checkpoints, one of these two chooses if there
+    are 6 or 7 photos; of 8 and 9 one more photo does, from 10 on two more. With fewer than 6 none is set apart.
+    """
+    if not person:
+        return tuple(photos), (), ()
+    training, held_out = hold_out(photos, seed)
+    if not held_out or not recipe.choose_pictures:
+        return training, (), held_out
+    if len(photos) < CHOOSE_FROM:
+        return training, held_out[1:], held_out[:1]
+    training, choosing = draw_apart(training, 1 if len(photos) < CHOOSE_TWO_FROM else 2, seed)
+    return training, choosing, held_out
+
+
+def draw_apart(photos: Sequence[T], count: int, seed: int) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """(the others, `count` of them drawn by the seed): those that choose."""
+    drawn = set(np.random.default_rng(derive_seed(seed, "choosing")).choice(len(photos), count, replace=False).tolist())
     kept = tuple(photo for i, photo in enumerate(photos) if i not in drawn)
     return kept, tuple(photo for i, photo in enumerate(photos) if i in drawn)
 
@@ -141,9 +179,8 @@ def prepare(
     Raises BadRequest.
     """
     words = words or Words(tags.load_rules())
-    # nothing could be measured on a pet's photos, so none is held out
     person = request.kind == "person"
-    training, held_out = hold_out(checked.accepted, request.seed) if person else (checked.accepted, ())
+    training, choosing, held_out = set_apart(checked.accepted, recipe, request.seed, person)
     plan, called = cut_plan(request, base, recipe), file_names(checked.accepted)
     with Decoder() as decoder:
         pictures = [photo.upright(decoder.read(photo.path)) for photo in training]
@@ -169,7 +206,7 @@ def prepare(
         for photo, text, made, one in zip(training, captions, cut, told, strict=True)
     )
     warnings = tuple(warning for one in cut for warning in one.warnings)
-    return Prepared(training, held_out, photos, identity, describer.name, tuple(calm), warnings)
+    return Prepared(training, held_out, photos, identity, describer.name, tuple(calm), warnings, choosing)
 
 
 def _with_tags(told: Description, tags: tuple[str, ...]) -> Description:
@@ -250,11 +287,12 @@ def _training_picture(name: str, photo: SetPhoto, white: bool) -> TrainingPictur
 
 
 def photo_pictures(prepared: Prepared) -> tuple[tuple[str, Picture, bool], ...]:
-    """(file name, calm crop, held out) of every accepted photo, the training photos first."""
+    """(file name, calm crop, unseen by the training) of every accepted photo, the training photos first."""
     shown = [(photo.name, calm, False) for photo, calm in zip(prepared.set, prepared.calm, strict=True)]
-    called = file_names((*prepared.training, *prepared.held_out))
+    unseen = (*prepared.held_out, *prepared.choosing)
+    called = file_names((*prepared.training, *unseen))
     with Decoder() as decoder:
-        for photo in prepared.held_out:
+        for photo in unseen:
             if photo.face is not None:
                 picture = photo.upright(decoder.read(photo.path))
                 shown.append((called[photo.path], face_crop(picture, photo.face, Size(256, 256)).picture, True))

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portraitist.errors import InputError
-from portraitist.types import Embedding, Picture
+from portraitist.images import resize
+from portraitist.types import Embedding, Picture, Size
 
 WORDS = 32
 """How many pictures of the untrained base say what words can say."""
@@ -107,6 +108,18 @@ def diversity(faces: Sequence[Embedding | None]) -> float | None:
         return None
     distances = np.linalg.norm(usable[:, None] - usable[None, :], axis=2)
     return float(distances.sum() / (len(usable) * (len(usable) - 1)))
+
+
+def spread(pictures: Sequence[Picture]) -> float | None:
+    """How much pictures differ: mean distance of their 32 x 32 miniatures, in grey levels; None with fewer than two.
+
+    In pixels, because in a recogniser's space portraits of one person *should* lie together.
+    """
+    if len(pictures) < 2:
+        return None
+    small = np.stack([resize(picture, Size(32, 32)).astype(np.float64).ravel() for picture in pictures])
+    distances = np.sqrt(((small[:, None] - small[None]) ** 2).mean(axis=2))
+    return float(distances.sum() / (len(small) * (len(small) - 1)))
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ class Recipe(_Strict):
     is no mask; 0.2 lies between the 0.1 and 0.3 that other trainers take), `prior_every` n makes each n-th step one
     that holds the class word to what the bare base answers (0: none), `ema` the decay of the average that is kept (0:
     none).
+
+    `checkpoints` are spread evenly. With `choose_pictures` n each one behind the share `choose_from` of the training
+    draws n pictures in `choose_steps` sampler steps, and the best becomes the likeness (see `training.choose`; 0: the
+    last one does); `choose_patience` of them in a row that are no better end the training (0: never), and the mean of
+    the best `choose_average` is tried too.
     """
 
     name: str
@@ -97,6 +102,11 @@ class Recipe(_Strict):
     prior_every: int = 0
     ema: float = 0.0
     checkpoints: int = 4
+    choose_pictures: int = 0
+    choose_steps: int = 10
+    choose_from: float = 0.5
+    choose_patience: int = 2
+    choose_average: int = 1
     strength: float = 1.0
 
 

@@ -33,6 +33,12 @@ HELD_OUT_FROM = 6
 
 HELD_OUT = 2
 
+CHOOSE_FROM = 8
+"""From this many on, a recipe that chooses among checkpoints has photos of its own for that; with fewer, one of the
+HELD_OUT chooses and the other measures."""
+
+CHOOSE_TWO_FROM = 10
+
 
 class _Strict:
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -163,23 +169,55 @@ class CheckReport(_Strict):
 
 @dataclass(frozen=True)
 class Checkpoint(_Strict):
-    """A training's state at a step; `score` is what it was chosen by."""
+    """A training's state at a step; `score` is what it was chosen by, out of the three numbers behind it (see
+    `ChoosingReport`), `chosen` whether it is the likeness or part of it."""
 
     step: int
     loss: float | None = None
     score: float | None = None
     chosen: bool = False
+    likeness: float | None = None
+    adherence: float | None = None
+    diversity: float | None = None
+
+
+@dataclass(frozen=True)
+class ChoosingReport(_Strict):
+    """How the likeness was chosen among the checkpoints: by `pictures` drawn by each, compared with the faces of
+    `photos`.
+
+    `by` says whether training has seen these photos (then a picture's nearest one does not count); none of them is
+    what the report's score is measured on. `likeness`: 1 = no way from them, 0 = as far as what the bare base draws of
+    the sitter in words; `adherence` (null without a tagger of the base) and `diversity` as shares of the bare base's.
+    `steps`: of the chosen checkpoint, or of those whose mean is the likeness; `planned`: how many steps the training
+    would have had. `file` shows what they drew.
+    """
+
+    by: Literal["unseen photos", "training photos"]
+    photos: tuple[str, ...]
+    pictures: int
+    steps: tuple[int, ...]
+    score: float
+    likeness: float
+    adherence: float | None
+    diversity: float | None
+    planned: int
+    seconds: float
+    prompts: tuple[str, ...] = ()
+    file: str = "choosing.jpg"
 
 
 @dataclass(frozen=True)
 class TrainingReport(_Strict):
-    """`visits` = pictures seen, with repeats; `loss` = means over equal parts of the training, in order."""
+    """`visits` = pictures seen, with repeats; `loss` = means over equal parts of the training, in order; `choosing` is
+    None where the last checkpoint is the likeness."""
 
     seconds: float
     steps: int
     visits: int
     loss: tuple[float, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    choosing: ChoosingReport | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     tiny = (library / "bases" / "tiny.toml").read_text()
     (library / "bases" / "mini.toml").write_text(tiny.replace('name = "tiny"', 'name = "mini"'))
     (library / "recipes" / "short.toml").write_text(RECIPE.format(name="short", visits=8))
+    choosy = RECIPE.format(name="choosy", visits=8) + "choose_pictures = 2\nchoose_steps = 1\n"
+    (library / "recipes" / "choosy.toml").write_text(choosy)
     return home
 
 
@@ -94,6 +96,18 @@ def test_training_leaves_all_files_of_the_interfaces(trained: Path) -> None:
     assert all(caption.startswith("ohwx woman") for caption in report["captions"].values())
     assert report["base"]["version"] == "tiny-1" and "total" in report["seconds"]
     assert report["training"]["steps"] > 0 and report["training"]["checkpoints"][-1]["chosen"]
+
+
+def test_a_recipe_that_chooses_shows_what_it_chose_from(sitter: list[Path], tmp_path: Path) -> None:
+    told = ("--sitter", "choosy", "--class", "woman", "--base", "tiny", "--recipe", "choosy", "--portraits", 0)
+    assert call("train", *sitter, *told, "--out", tmp_path) == 0
+    training = json.loads((tmp_path / "report.json").read_text())["training"]
+    choosing = training["choosing"]
+    assert choosing["by"] == "training photos" and len(choosing["photos"]) == 4 and len(choosing["prompts"]) == 2
+    chosen = [point["step"] for point in training["checkpoints"] if point["chosen"]]
+    assert chosen == choosing["steps"] and training["checkpoints"][-1]["score"] is not None
+    assert read_picture(tmp_path / choosing["file"]).shape[1] == 1600
+    assert choosing["file"] in (tmp_path / "index.html").read_text()
 
 
 def test_the_page_needs_no_network_and_names_every_portrait(trained: Path) -> None:

@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from portraitist.requests import BaseReport, LikenessReport, PortraitReport, Report
+from portraitist.requests import (
+    BaseReport,
+    Checkpoint,
+    ChoosingReport,
+    LikenessReport,
+    PortraitReport,
+    Report,
+    TrainingReport,
+)
 from portraitist.show.page import draw_page
 from portraitist.show.results import label, summary
 from portraitist.show.sheet import WIDTH, Frame, Sheet, draw_sheet
+from portraitist.show.trials import Row, draw_curve, draw_trials
 
 RED = np.full((32, 32, 3), (200, 20, 20), np.uint8)
 BLUE = np.full((48, 32, 3), (20, 20, 200), np.uint8)
@@ -56,3 +65,23 @@ def test_labels_tell_what_the_number_is() -> None:
 def test_the_summary_says_when_nothing_was_measured() -> None:
     assert "likeness 0.61" in summary(REPORT)
     assert "not measured" in summary(replace(REPORT, likeness=LikenessReport(None, "three photos")))
+
+
+def test_the_page_tells_how_the_likeness_was_chosen() -> None:
+    points = (Checkpoint(6, 0.1, 0.2), Checkpoint(9, 0.1, 0.4, chosen=True), Checkpoint(12, 0.1, 0.3))
+    told = ChoosingReport("unseen photos", ("8<.jpg",), 6, (9,), 0.4, 0.41, None, 0.9, 24, 30.0)
+    training = TrainingReport(60.0, 12, 24, (0.2, 0.1), points, told)
+    page = draw_page(replace(REPORT, held_out=("7.jpg", "8<.jpg"), training=training), (), {})
+    assert "after step 9" in page and "of 24 planned steps" in page and 'href="choosing.jpg"' in page
+    assert "score of the checkpoints" in page and page.count("<polyline") == 2
+    assert "never saw (7.jpg)" in page and "8&lt;.jpg" in page and "8<.jpg" not in page
+    assert draw_curve(points[:1]) == ""
+
+
+def test_the_grid_marks_the_chosen_row() -> None:
+    rows = [Row("the bare base", "", (RED, BLUE)), Row("step 9", "0.40", (BLUE, BLUE), chosen=True)]
+    plain = draw_trials([rows[0], replace(rows[1], chosen=False)], ["studio", "city"])
+    marked = draw_trials(rows, ["studio", "city"])
+    assert marked.shape == plain.shape and marked.shape[1] == WIDTH
+    changed = np.argwhere((marked != plain).any(axis=2))
+    assert len(changed) and changed[:, 0].min() > marked.shape[0] // 2 - 40

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from portraitist.images import fit, to_pil
 from portraitist.recipes import LIBRARY
 from portraitist.requests import PortraitReport, Report
+from portraitist.show.trials import draw_curve
 from portraitist.types import Picture
 
 THUMBNAIL = 240
@@ -34,7 +35,7 @@ def draw_page(report: Report, photos: Sequence[tuple[str, Picture, bool]], title
         rejected=_rejected(report),
         portraits="\n".join(_portrait(one, titles) for one in report.portraits) or "<p>None were made.</p>",
         facts="\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(report)),
-        loss=_loss(report),
+        loss=_choosing(report) + _loss(report),
         footer=escape(FOOTER),
     )
 
@@ -44,7 +45,8 @@ def _likeness(report: Report) -> str:
     if found.score is None:
         return f"<p>The likeness was not measured: {escape(found.reason or 'no portraits were made.')}</p>"
     painted = f" In the painted styles: <b>{found.painted:.2f}</b>." if found.painted is not None else ""
-    unseen = escape(", ".join(report.held_out))
+    told = report.training.choosing if report.training else None
+    unseen = escape(", ".join(name for name in report.held_out if told is None or name not in told.photos))
     return (
         f"<p>Likeness <b>{found.score:.2f}</b>, measured on photos that training never saw ({unseen}): "
         f"0 is no nearer than words can say, 1 as near as the sitter&rsquo;s own photo.{painted}</p>"
@@ -96,6 +98,22 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     facts.append(("Seconds", ", ".join(f"{name} {value:.0f}" for name, value in report.seconds.items())))
     facts.append(("Versions", ", ".join(f"{name} {value}" for name, value in report.versions.items())))
     return facts
+
+
+def _choosing(report: Report) -> str:
+    told = report.training.choosing if report.training else None
+    if report.training is None or told is None:
+        return ""
+    steps, photos = " and ".join(map(str, told.steps)), escape(", ".join(told.photos))
+    which = f"after step {steps}" if len(told.steps) == 1 else f"the mean of those after steps {steps}"
+    by = "photos of their own" if told.by == "unseen photos" else "the training photos, for there were too few to spare"
+    done = report.training.steps
+    early = f" The score had peaked: {done} of {told.planned} planned steps were done." if done < told.planned else ""
+    return (
+        f"<p>Of the checkpoints the likeness is {which}, chosen by {by} ({photos}): score {told.score:.2f}, "
+        f"by {told.pictures} pictures each.{early}</p>{draw_curve(report.training.checkpoints)}"
+        f'<p><a href="{quote(told.file)}">What each of them drew</a></p>'
+    )
 
 
 def _loss(report: Report) -> str:

@@ -25,10 +25,12 @@ FOOTER = (
 
 @dataclass(frozen=True)
 class Shown:
-    """The pictures of a report: photos as (file name, picture, held out), portraits in the report's order."""
+    """The pictures of a report: photos as (file name, picture, held out), portraits in the report's order; `choosing`
+    is what checkpoints drew, where one was chosen."""
 
     photos: tuple[tuple[str, Picture, bool], ...]
     portraits: tuple[Picture, ...]
+    choosing: Picture | None = None
 
 
 def write_results(root: Path, report: Report, shown: Shown, *, best: str | None) -> None:
@@ -38,6 +40,8 @@ def write_results(root: Path, report: Report, shown: Shown, *, best: str | None)
     """
     titles = style_titles()
     save_jpeg(root / "contact.jpg", draw_sheet(_sheet(report, shown, titles)))
+    if shown.choosing is not None:
+        save_jpeg(root / "choosing.jpg", shown.choosing)
     if best is not None:
         with replacing(root / f"{report.sitter}.png") as part:
             shutil.copyfile(root / best, part)

@@ -1,5 +1,6 @@
 """What a training is given and what it gives back. Knows no network, no file format and no torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,9 +63,19 @@ class Checkpoint:
     loss: float
 
 
+OnCheckpoint = Callable[[Checkpoint], bool]
+"""Hears of a checkpoint that was written and says whether the training has done enough."""
+
+
+def never_enough(point: Checkpoint) -> bool:
+    """An `OnCheckpoint` that lets the training run to its end."""
+    return False
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What came out. `likeness` is the last checkpoint's file; `visits` counts trained pictures (steps x batch).
+    `planned` is how many steps there would have been, had nothing ended the training before.
 
     `loss` holds up to 20 means over equal parts of the training, in order; `seconds` is the time of this run alone;
     `warnings` what a resumed training has to tell.
@@ -76,6 +87,7 @@ class TrainingResult:
     visits: int
     seconds: float
     loss: tuple[float, ...] = field(repr=False, default=())
+    planned: int = 0
     warnings: tuple[Warn, ...] = ()
 
 

@@ -28,7 +28,14 @@ from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
 from portraitist.training.checkpoints import Keeper, State, astray, can_go_on, check_numbers
 from portraitist.training.dataset import prepare
-from portraitist.training.job import Checkpoint, TrainingJob, TrainingResult, TrainingStep
+from portraitist.training.job import (
+    Checkpoint,
+    OnCheckpoint,
+    TrainingJob,
+    TrainingResult,
+    TrainingStep,
+    never_enough,
+)
 from portraitist.training.optimizers import make_optimizer, text_rate
 from portraitist.training.step import Stepper, move_average
 from portraitist.training.tape import Tape, record
@@ -59,6 +66,8 @@ def make_plan(job: TrainingJob) -> Plan:
         "visits_per_photo",
         "max_visits",
         "checkpoints",
+        "choose_steps",
+        "choose_average",
         "background_weight",
     )
     wrong = [name for name in positive if not getattr(recipe, name) > 0]
@@ -70,12 +79,16 @@ def make_plan(job: TrainingJob) -> Plan:
     return Plan(steps, tuple(sorted(marks)))
 
 
-def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> TrainingResult:
+def train(
+    job: TrainingJob, model: Model, on_step: OnStep = no_progress, on_checkpoint: OnCheckpoint = never_enough
+) -> TrainingResult:
     """Train a likeness of the job's sitter on `model`; the model is as before when this returns or raises.
 
-    `on_step` hears a `TrainingStep` after each step. Raises Cancelled (state saved), BadRequest (nothing to train on, a
-    state of another job), BadFile (a senseless recipe, a training that went astray), UnfitModel (damaged states),
-    OutOfMemory, DeviceLost, Unwritable or DiskFull.
+    `on_step` hears a `TrainingStep` after each step. `on_checkpoint` hears of each likeness that was written, while the
+    LoRA layers are still attached, and ends the training by answering True; when a training is resumed it first hears
+    of those before again. Raises Cancelled (state saved), BadRequest (nothing to train on, a state of another job),
+    BadFile (a senseless recipe, a training that went astray), UnfitModel (damaged states), OutOfMemory, DeviceLost,
+    Unwritable or DiskFull.
     """
     plan = make_plan(job)
     start = time.time()
@@ -86,15 +99,16 @@ def train(job: TrainingJob, model: Model, on_step: OnStep = no_progress) -> Trai
         tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0)
         try:
             state = _begin(job, model, keeper)
-            _go(job, model, state, plan, tape, keeper, start, _Watch(on_step, plan.steps, interrupted, job.folder))
+            watch = _Watch(on_step, plan.steps, interrupted, job.folder)
+            _go(job, model, state, plan, tape, keeper, start, watch, on_checkpoint)
         finally:
             model.detach()
     seconds = time.time() - start
     parts = torch.stack(state.losses).float().cpu().chunk(_PARTS_OF_LOSS)
     loss = tuple(float(part.mean()) for part in parts)
     points = tuple(state.checkpoints)
-    visits, warnings = plan.steps * job.recipe.batch, tuple(state.warnings)
-    return TrainingResult(points[-1].file, points, plan.steps, visits, seconds, loss, warnings)
+    visits, warnings = state.step * job.recipe.batch, tuple(state.warnings)
+    return TrainingResult(points[-1].file, points, state.step, visits, seconds, loss, plan.steps, warnings)
 
 
 def _begin(job: TrainingJob, model: Model, keeper: Keeper) -> State:
@@ -118,11 +132,18 @@ def _go(
     keeper: Keeper,
     start: float,
     watch: "_Watch",
+    on_checkpoint: OnCheckpoint,
 ) -> None:
-    """Step until the plan is done; save the state at checkpoints, when it is due, and when stopped."""
+    """Step until the plan is done or `on_checkpoint` has enough.
+
+    The state is saved at checkpoints, when it is due, and when stopped.
+    """
     recipe = job.recipe
     step = Stepper(model, state.trainable, state.optimizer, recipe, tape)
-    while state.step < plan.steps:
+    enough = False
+    for point in state.checkpoints:
+        enough = on_checkpoint(point) or enough
+    while state.step < plan.steps and not enough:
         state.losses.append(step(state.step))
         state.step += 1
         if recipe.ema:
@@ -136,7 +157,8 @@ def _go(
         except Cancelled:
             keeper.save(state)
             raise
-    if not state.checkpoints or state.checkpoints[-1].step != plan.steps:
+        enough = state.step in plan.checkpoints and on_checkpoint(state.checkpoints[-1])
+    if not state.checkpoints or (state.checkpoints[-1].step != plan.steps and not enough):
         _write_likeness(job, model, state, keeper.mark, start)  # resumed at its end, and the file was moved away
 
 
