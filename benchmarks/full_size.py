@@ -105,22 +105,23 @@ def make_model(xl: bool, dtype: torch.dtype = torch.bfloat16) -> Any:
     """A base of the family in question, as if it had been loaded."""
     from portraitist.devices import Device
     from portraitist.families.sd15 import StableDiffusion15
+    from portraitist.families.sdxl import StableDiffusionXL
     from portraitist.recipes import Base
 
-    if xl:
-        raise SystemExit("SDXL is not there yet.")
-    parts = make_networks(xl, dtype)
-    base = Base("random", "sd15", "file:random", "random", (512, 512), "portrait")
-    device = Device(torch.device("cuda", 0), dtype, "a benchmark")
-    return StableDiffusion15(
-        base=base,
-        device=device,
-        unet=parts.unet,
-        vae=parts.vae,
-        text_encoder=parts.text_encoder,
-        tokenizer=parts.tokenizer,
-        scheduler_config=_SCHEDULE,
-    )
+    made = make_networks(xl, dtype)
+    family, side = ("sdxl", 1024) if xl else ("sd15", 512)
+    parts = {
+        "base": Base("random", family, "file:random", "random", (side, side), "portrait"),
+        "device": Device(torch.device("cuda", 0), dtype, "a benchmark"),
+        "unet": made.unet,
+        "vae": made.vae,
+        "tokenizer": made.tokenizer,
+        "scheduler_config": _SCHEDULE,
+    }
+    if not xl:
+        return StableDiffusion15(encoders={"text_encoder": made.text_encoder}, **parts)
+    encoders = {"text_encoder": made.text_encoder, "text_encoder_2": _clip_big(dtype)}
+    return StableDiffusionXL(encoders=encoders, second_pad=0, **parts)
 
 
 def free(networks: Networks | None) -> None:
@@ -142,3 +143,21 @@ def _clip_large() -> dict[str, Any]:
         "eos_token_id": 49407,
         "bos_token_id": 49406,
     }
+
+
+def _clip_big(dtype: torch.dtype) -> Any:
+    """OpenCLIP's bigG."""
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        hidden_size=1280,
+        intermediate_size=5120,
+        num_hidden_layers=32,
+        num_attention_heads=20,
+        projection_dim=1280,
+        hidden_act="gelu",
+        eos_token_id=49407,
+        bos_token_id=49406,
+    )
+    with torch.device("cuda"):
+        return CLIPTextModelWithProjection(config).to(dtype).requires_grad_(False).eval()

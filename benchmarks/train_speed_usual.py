@@ -64,8 +64,7 @@ def step_seconds(
     unet, text_, optimizer, data, schedule = accelerator.prepare(unet, text, optimizer, data, schedule)
     text = text_ if text_targets else text
     noise_scheduler = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
-    with torch.no_grad():
-        told = networks.told(batch, half)
+    told = networks.told(batch, half)
     seconds: list[float] = []
     while len(seconds) < steps + 3:
         for pictures in data:
@@ -85,8 +84,6 @@ def step_seconds(
             optimizer.zero_grad()
             loss.detach().item()
             seconds.append(time.perf_counter() - start)
-            if len(seconds) == steps + 3:
-                break
     return float(np.median(seconds[3:]))
 
 
