@@ -54,17 +54,17 @@ def step_seconds(
     from diffusers.optimization import get_scheduler
 
     accelerator, half = _accelerate(precision)
-    unet, text = networks.unet, networks.text_encoder
     # the SDXL script keeps its autoencoder in float32
     networks.vae.to(dtype=torch.float32 if networks.added else half)
     weights = _add_layers(networks, half, rank, targets, text_targets)
     optimizer = torch.optim.AdamW(weights, lr=1e-4, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
-    data = torch.utils.data.DataLoader(Photos(files, side, networks.tokenizer), batch_size=batch, shuffle=True)
+    photos = Photos(list(files) * batch, side, networks.tokenizer)  # so that no batch is smaller
+    data = torch.utils.data.DataLoader(photos, batch_size=batch, shuffle=True)
     schedule = get_scheduler("cosine", optimizer, num_warmup_steps=0, num_training_steps=1000)
-    unet, text_, optimizer, data, schedule = accelerator.prepare(unet, text, optimizer, data, schedule)
-    text = text_ if text_targets else text
+    unet, text, optimizer, data, schedule = accelerator.prepare(
+        networks.unet, networks.text_encoder, optimizer, data, schedule
+    )
     noise_scheduler = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
-    told = networks.told(batch, half)
     seconds: list[float] = []
     while len(seconds) < steps + 3:
         for pictures in data:
@@ -73,7 +73,8 @@ def step_seconds(
             noise = torch.randn_like(latents)
             times = torch.randint(0, 1000, (len(latents),), device=latents.device).long()
             noisy = noise_scheduler.add_noise(latents, noise, times)
-            states = text(pictures["tokens"], return_dict=False)[0] if text_targets else told
+            tokens = pictures["tokens"]
+            states = text(tokens, return_dict=False)[0] if text_targets else networks.told(len(latents), half)
             more = networks.added_conditions(len(latents), half)
             answer = unet(noisy, times, states, added_cond_kwargs=more, return_dict=False)[0]
             loss = torch.nn.functional.mse_loss(answer.float(), noise.float(), reduction="mean")
