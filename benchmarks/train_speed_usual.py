@@ -64,15 +64,13 @@ def step_seconds(
     unet, text, optimizer, data, schedule = accelerator.prepare(
         networks.unet, networks.text_encoder, optimizer, data, schedule
     )
-    noise_scheduler = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    schedule_ = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     seconds: list[float] = []
     while len(seconds) < steps + 3:
         for pictures in data:
             start = time.perf_counter()
             latents = _encode(networks.vae, pictures["pixels"], half)
-            noise = torch.randn_like(latents)
-            times = torch.randint(0, 1000, (len(latents),), device=latents.device).long()
-            noisy = noise_scheduler.add_noise(latents, noise, times)
+            noise, noisy, times = _noised(schedule_, latents)
             tokens = pictures["tokens"]
             states = text(tokens, return_dict=False)[0] if text_targets else networks.told(len(latents), half)
             more = networks.added_conditions(len(latents), half)
@@ -114,6 +112,12 @@ def _add_layers(
     for part in trained:
         part.train()
     return [weight for part in trained for weight in part.parameters() if weight.requires_grad]
+
+
+def _noised(schedule: Any, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    noise = torch.randn_like(latents)
+    times = torch.randint(0, 1000, (len(latents),), device=latents.device).long()
+    return noise, schedule.add_noise(latents, noise, times), times
 
 
 def _encode(vae: Any, pixels: Tensor, half: torch.dtype) -> Tensor:
