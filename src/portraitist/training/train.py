@@ -43,6 +43,7 @@ from portraitist.types import OnStep, no_progress
 
 _PARTS_OF_LOSS = 20
 _LOOK_EVERY = 25
+_STEPS_TO_TELL = 5
 
 
 @dataclass(frozen=True)
@@ -240,14 +241,14 @@ class _Watch:
 
     def __init__(self, on_step: OnStep, total: int, interrupted: threading.Event, folder: Path) -> None:
         self._on_step, self._total, self._interrupted, self._folder = on_step, total, interrupted, folder
-        self._times: deque[float] = deque(maxlen=32)
-        self._last = time.monotonic()
+        self._paces: deque[float] = deque(maxlen=32)
+        self._last, self._seen = time.monotonic(), 0
+        self._begun: int | None = None
 
     def tick(self, state: State) -> None:
         """Raises Cancelled after Ctrl-C, or when `on_step` does."""
-        now = time.monotonic()
-        self._times.append(now - self._last)
-        self._last = now
+        if self._begun is None:
+            self._begun = self._seen = state.step - 1
         if self._interrupted.is_set():
             raise Cancelled(
                 f"The training was stopped after step {state.step} of {self._total}; its state is saved.",
@@ -255,8 +256,17 @@ class _Watch:
             )
         # looking at the loss waits for the device, so on a fast one it is not done at each step
         if state.losses[-1].device.type == "cpu" or state.step % _LOOK_EVERY == 0 or state.step == self._total:
-            left = statistics.median(self._times) * (self._total - state.step) if len(self._times) >= 5 else None
             loss = float(state.losses[-1])
             if not math.isfinite(loss):
                 raise astray(self._folder, state.step, f"its loss is {loss}")
+            left = self._seconds_left(state.step)
             self._on_step(TrainingStep("train", state.step, self._total, f"loss {loss:.4f}", None, loss, left))
+
+    def _seconds_left(self, step: int) -> float | None:
+        """At the pace between the last looks: only there a device that runs behind has caught up."""
+        now = time.monotonic()
+        self._paces.append((now - self._last) / (step - self._seen))
+        self._last, self._seen = now, step
+        if step - (self._begun or 0) < _STEPS_TO_TELL or len(self._paces) < 2:
+            return None
+        return statistics.median(self._paces) * (self._total - step)
