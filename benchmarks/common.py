@@ -7,6 +7,7 @@ path first, because `mini` and the judge are no part of the package.
 from __future__ import annotations
 
 import argparse
+import datetime
 import io
 import itertools
 import json
@@ -68,6 +69,25 @@ def finish(name: str, given: argparse.Namespace, rows: Sequence[Row], machine: s
     temporary = given.out.with_suffix(".part")
     temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(given.out)
+
+
+def finish_parts(name: str, given: argparse.Namespace, measured: Mapping[str, Sequence[Row]], note: str = "") -> None:
+    """`finish` for a benchmark whose parts are run one by one: rows of other parts stay as `given.out` has them.
+
+    Each row has its `part`; the document's `parts` say when, where, with which version and seed each was measured.
+    """
+    rows: dict[str, list[Row]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    if given.out is not None and given.out.is_file():
+        before = json.loads(given.out.read_text(encoding="utf-8"))
+        parts = before.get("parts", {})
+        rows = {part: [row for row in before["rows"] if row.get("part") == part] for part in parts}
+    machine = describe_machine()
+    for part, found in measured.items():
+        rows[part] = [{"part": part, **row} for row in found]
+        today = datetime.date.today().isoformat()
+        parts[part] = {"date": today, "machine": machine, "version": __version__, "seed": given.seed, "note": note}
+    finish(name, given, [row for part in rows.values() for row in part], machine, parts=parts)
 
 
 def bar(what: str, value: float | None, limit: float, unit: str = "", *, digits: int = 4, at_most: bool = False) -> Row:

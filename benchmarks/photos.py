@@ -5,7 +5,7 @@
 measures (a) agreement with the labels of photographs in `--photos` (`labels.json` and a folder for each sitter; left
 out where there are none), (b) on rendered people, whose truth is exact, precision and recall of each rule outside a
 band of 20 % around its limit, and how upright photos come out, (c) how long photos of twelve megapixels take.
-`--parts labels rules speed` chooses.
+`--parts labels rules speed` chooses; what `--out` holds of the other parts stays there.
 """
 
 from __future__ import annotations
@@ -88,14 +88,14 @@ class Score:
 def main() -> None:
     given = arguments()
     faces = common.load_faces()
-    rows: list[Row] = []
+    measured: dict[str, list[Row]] = {}
     if "labels" in given.parts and (given.photos / "labels.json").is_file():
-        rows += agreement(faces, given.photos)
+        measured["labels"] = [*agreement(faces, given.photos)]
     if "rules" in given.parts:
-        rows += rules(faces, given)
+        measured["rules"] = [*rules(faces, given)]
     if "speed" in given.parts:
-        rows += speed(faces, given)
-    common.finish("photos", given, rows, common.describe_machine())
+        measured["speed"] = [*speed(faces, given)]
+    common.finish_parts("photos", given, measured, given.note)
 
 
 def arguments() -> argparse.Namespace:
@@ -103,6 +103,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, default=LABELLED, help="folder with labels.json")
     parser.add_argument("--parts", nargs="+", default=["labels", "rules", "speed"], help="labels, rules, speed (all)")
     parser.add_argument("--large", type=int, default=100, help="photos of twelve megapixels (100)")
+    parser.add_argument("--note", default="", help="on the machine, told beside the parts: 'beside other programs'")
     return parser.parse_args()
 
 

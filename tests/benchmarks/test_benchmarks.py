@@ -95,6 +95,16 @@ def test_pictures_travel_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(common.load_pictures(tmp_path / "p.npz")) == 5
 
 
+def test_parts_are_measured_one_by_one(tmp_path: Path) -> None:
+    given = Namespace(out=tmp_path / "t.json", seed=4)
+    common.finish_parts("test", given, {"rules": [common.note("old", 1)], "speed": [common.note("slow", 2)]})
+    common.finish_parts("test", Namespace(out=given.out, seed=5), {"rules": [common.note("new", 3)]}, "quiet")
+    written = json.loads(given.out.read_text())
+    assert [(row["part"], row["what"]) for row in written["rows"]] == [("rules", "new"), ("speed", "slow")]
+    assert [written["parts"][part]["seed"] for part in ("rules", "speed")] == [5, 4]
+    assert [written["parts"][part]["note"] for part in ("rules", "speed")] == ["quiet", ""]
+
+
 def test_the_table_is_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [common.bar("faces", 0.979, 0.98), common.bar("nothing", None, 0.5), common.note("pictures", 12)]
     common.finish("test", Namespace(out=tmp_path / "deep" / "t.json", seed=4), rows, "a machine", weights="mini-0")
