@@ -6,6 +6,7 @@ import json
 import shutil
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from portraitist.recipes import Base
 from portraitist.settings import Settings
 from portraitist.weights import sha256_of
 from tests.contract.family import FamilyContract
+from tests.fake_hub import open_for, serve
 from tests.tiny_sdxl import single
 
 
@@ -263,6 +265,12 @@ def test_a_single_file_answers_like_its_folder(
     assert torch.allclose(contract.predict(half, *prompts), contract.predict(whole, *prompts), atol=0.05)
 
 
+def test_a_base_of_another_family_than_said_is_refused(tiny_base: Path, tiny_sdxl: Path) -> None:
+    for folder, family in ((tiny_base, "sdxl"), (tiny_sdxl, "sd15")):
+        with pytest.raises(UnfitModel, match=f"is of the family .*, not {family}"):
+            families.load(folder, Base("x", family, "file:x", "1", (64, 64), "portrait"), choose_device("cpu"))
+
+
 def test_a_single_file_of_another_build_is_refused(tiny_base: Path, tmp_path: Path) -> None:
     base = Base("tiny", "sd15", "file:x", "1", (64, 64), "portrait", configs=f"file:{tiny_base}")
     model: Any = families.load(tiny_base, base, choose_device("cpu"))
@@ -277,6 +285,13 @@ def test_a_single_file_of_another_build_is_refused(tiny_base: Path, tmp_path: Pa
         families.load(path, base, choose_device("cpu"))
 
 
+def test_a_single_file_reads_words_as_its_family_does(
+    full_size: Mapping[str, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    path = write_header(tmp_path / "any.safetensors", shapes_of(full_size["sdxl"]))
+    assert [one.tokenizer for one in read_text(load_tokenizers(path), "ohwx")] == ["tokenizer", "tokenizer_2"]
+
+
 @pytest.mark.parametrize(("family", "pads"), [("sd15", [49407]), ("sdxl", [49407, 0])])
 def test_the_shipped_vocabulary_is_clips(family: str, pads: list[int]) -> None:
     tokenizers = load_tokenizers(configs_of(family))
@@ -287,6 +302,22 @@ def test_the_shipped_vocabulary_is_clips(family: str, pads: list[int]) -> None:
     assert {len(tokenizer) for tokenizer in tokenizers.values()} == {49408}
 
 
+def test_a_base_of_a_hub_is_fetched_once(
+    tiny_base: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_base, tmp_path / "hub" / "maker" / "film")
+    base = replace(find_base("sd15", settings), name="film", source="hf:maker/film")
+    base = replace(base, files=tuple(pattern.replace(".fp16", "") for pattern in base.files))
+    with serve(tmp_path / "hub") as served:
+        open_for(monkeypatch, served)
+        place = place_of(base, settings.model_copy(update={"offline": False}))
+    assert place_of(base, settings) == place  # the second time no hub is needed
+    model = families.load(place, base, choose_device("cpu"))
+    own = families.load(tiny_base, replace(base, source="file:x"), choose_device("cpu"))
+    assert torch.equal(FamilyContract().predict(model, "ohwx"), FamilyContract().predict(own, "ohwx"))
+
+
 def test_bases_of_a_hub_are_not_fetched_offline(settings: Settings) -> None:
+    assert {find_base(name, settings).family for name in ("sd15", "sdxl")} == {"sd15", "sdxl"}
     with pytest.raises(FetchFailed, match="forbids fetching"):
         place_of(Base("x", "sd15", "hf:someone/x", "1", (512, 512), "portrait", files=("unet/*",)), settings)

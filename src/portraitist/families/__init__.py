@@ -25,6 +25,6 @@ def load(place: Path, base: Base, device: Device) -> Model:
     if base.family not in _FAMILIES:
         raise UnknownName("family", base.family, _FAMILIES)
     verify(place, base.sha256)
-    parts = open_parts(place, resolve(base.configs) if base.configs else None)
+    parts = open_parts(place, base.family, resolve(base.configs) if base.configs else None)
     model: Model = importlib.import_module(_FAMILIES[base.family]).load(parts, base, device)
     return model

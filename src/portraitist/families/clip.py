@@ -73,7 +73,7 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], chunks: int | None = None) 
 def repadded(pieces: Tensor, end: int, pad: int) -> Tensor:
     """The tokens (pieces, length) with `pad` in all places after the first `end`."""
     ends = (pieces == end).long()
-    return torch.where(ends.cumsum(1) - ends > 0, pad, pieces)
+    return pieces.masked_fill(ends.cumsum(1) - ends > 0, pad)
 
 
 def hidden(output: Any, skip: int) -> Tensor:

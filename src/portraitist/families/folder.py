@@ -9,7 +9,9 @@ from safetensors import SafetensorError
 
 from portraitist.devices import Device
 from portraitist.errors import MissingModel, UnfitModel
-from portraitist.families.recognise import PICKLES
+
+PICKLES = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
+"""How files are called that can run code when they are opened."""
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -6,12 +6,11 @@ What a path holds is told by its configurations and tensors, never by its name. 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from portraitist.errors import MissingModel, UnfitModel, UnknownName
-from portraitist.families.folder import read_config
+from portraitist.families.folder import PICKLES, read_config
 from portraitist.families.parts import configs_of
-from portraitist.families.recognise import CHANNELS, PICKLES, read_shapes, recognise, unknown
+from portraitist.families.recognise import read_shapes, recognise, recognise_folder
 from portraitist.files import write_text
 from portraitist.hub import fetch, hub_model
 from portraitist.recipes import Base, find, names, read_toml
@@ -120,11 +119,7 @@ def _of_file(path: Path) -> Base:
 
 def _of_folder(folder: Path) -> Base:
     """The family by the pipeline's class and the U-Net's configuration, the size by what the U-Net was made for."""
-    kind = read_config(folder / "model_index.json").get("_class_name", "") if _indexed(folder) else ""
-    if kind and not (folder / "unet").is_dir():
-        raise unknown(f"{folder.name} holds a {kind}")
-    unet = read_config(folder / "unet" / "config.json")
-    base = _default(_family(folder, unet))
+    base = _default(recognise_folder(folder))
     lacking = [part for part in _PARTS[base.family] if not (folder / part).is_dir()]
     if lacking:
         raise MissingModel(
@@ -132,29 +127,9 @@ def _of_folder(folder: Path) -> Base:
             hint="Fetch the whole repository, not only some of its folders.",
         )
     levels = len(read_config(folder / "vae" / "config.json").get("block_out_channels", (0,) * 4))
-    side = int(unet.get("sample_size") or base.size[0] // 8) * 2 ** (levels - 1)
+    sample = read_config(folder / "unet" / "config.json").get("sample_size")
+    side = sample * 2 ** (levels - 1) if isinstance(sample, int) else base.size[0]
     return replace(base, size=(side, side))
-
-
-def _indexed(folder: Path) -> bool:
-    return (folder / "model_index.json").is_file()
-
-
-def _family(folder: Path, unet: dict[str, Any]) -> str:
-    name, told, channels = folder.name, unet.get("cross_attention_dim"), unet.get("in_channels", 4)
-    if unet.get("_class_name") not in (None, "UNet2DConditionModel"):
-        raise unknown(f"{name} has a {unet['_class_name']}")
-    if unet.get("addition_embed_type") == "text_time":
-        if told == 1280 or not (folder / "text_encoder").is_dir():
-            raise unknown(f"{name} is an SDXL refiner")
-        family = "sdxl"
-    elif told == 1024 and unet.get("use_linear_projection"):
-        raise unknown(f"{name} is a Stable Diffusion 2 base")
-    else:
-        family = "sd15"
-    if channels != 4:
-        raise unknown(f"{name} is a base for {CHANNELS.get(channels, f'{channels} channels')}")
-    return family
 
 
 def _default(family: str) -> Base:

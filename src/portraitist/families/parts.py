@@ -16,7 +16,7 @@ from portraitist.devices import Device
 from portraitist.errors import UnfitModel
 from portraitist.families import clip
 from portraitist.families.folder import load_part, read_config, settle
-from portraitist.families.recognise import PARTS, read_shapes, recognise
+from portraitist.families.recognise import PARTS, read_shapes, recognise, recognise_folder
 from portraitist.recipes import LIBRARY
 
 
@@ -38,7 +38,7 @@ class Folder:
     """A base in diffusers' layout: one folder for each part, weights whole or in shards."""
 
     def __init__(self, place: Path) -> None:
-        self.name, self._place = place.name, place
+        self.name, self.family, self._place = place.name, recognise_folder(place), place
 
     def scheduler_config(self) -> Mapping[str, Any]:
         return read_config(self._place / "scheduler" / "scheduler_config.json")
@@ -57,7 +57,8 @@ class SingleFile:
     def __init__(self, path: Path, configs: Path | None = None) -> None:
         self.name, self._path = path.name, path
         self._layout = recognise(read_shapes(path), path.name)
-        self._configs = configs or configs_of(self._layout.family)
+        self.family = self._layout.family
+        self._configs = configs or configs_of(self.family)
 
     def scheduler_config(self) -> Mapping[str, Any]:
         return read_config(self._configs / "scheduler" / "scheduler_config.json")
@@ -90,9 +91,14 @@ def configs_of(family: str) -> Path:
     return LIBRARY / "families" / family
 
 
-def open_parts(place: Path, configs: Path | None = None) -> Parts:
-    """The parts of the folder or file at `place`."""
-    return Folder(place) if place.is_dir() else SingleFile(place, configs)
+def open_parts(place: Path, family: str, configs: Path | None = None) -> Parts:
+    """The parts of the folder or file at `place`. Raises UnfitModel if they are not those of `family`."""
+    parts = Folder(place) if place.is_dir() else SingleFile(place, configs)
+    if parts.family != family:
+        raise UnfitModel(
+            f"{parts.name} is of the family {parts.family}, not {family}.", hint="Mend `family` in the base's TOML."
+        )
+    return parts
 
 
 def _fill(network: nn.Module, found: Mapping[str, Tensor], dtype: torch.dtype, who: str) -> None:

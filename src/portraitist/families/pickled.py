@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from portraitist.errors import BadRequest, DiskFull, MissingModel, UnfitModel, Unwritable
-from portraitist.families.recognise import PICKLES, describe, read_shapes
+from portraitist.families.folder import PICKLES
+from portraitist.families.recognise import describe, read_shapes
 from portraitist.files import replacing
 from portraitist.limited import ChildDied, Header, Limited, Means
 

@@ -1,4 +1,4 @@
-"""What a safetensors file is, told from the names and shapes in its header; never from its name, no tensor is read.
+"""What a base is: a file by the names and shapes in its header, a folder by its configurations; never by its name.
 
 The names are facts of the formats: CompVis' latent-diffusion, Stability's generative-models, OpenCLIP, diffusers,
 kohya-ss/sd-scripts, and what the other architectures' publishers call their layers. Knows no network.
@@ -12,10 +12,9 @@ from types import MappingProxyType
 from safetensors import SafetensorError, safe_open
 
 from portraitist.errors import MissingModel, UnfitModel
+from portraitist.families.folder import PICKLES, read_config
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-PICKLES = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
 
 PARTS: Mapping[str, str] = MappingProxyType(
     {
@@ -126,6 +125,26 @@ def recognise(shapes: Shapes, name: str) -> Layout:
             hint="Take the whole checkpoint: publishers often offer one with and one without these parts.",
         )
     return layout
+
+
+def recognise_folder(folder: Path) -> str:
+    """The family of a base in diffusers' layout. Raises MissingModel, or UnfitModel that says what it is."""
+    index = folder / "model_index.json"
+    kind = read_config(index).get("_class_name", "") if index.is_file() else ""
+    if kind and not (folder / "unet").is_dir():
+        raise unknown(f"{folder.name} holds a {kind}")
+    unet = read_config(folder / "unet" / "config.json")
+    told, channels = unet.get("cross_attention_dim"), unet.get("in_channels", 4)
+    if unet.get("_class_name") not in (None, "UNet2DConditionModel"):
+        raise unknown(f"{folder.name} has a {unet['_class_name']}")
+    family = "sdxl" if unet.get("addition_embed_type") == "text_time" else "sd15"
+    if family == "sdxl" and (told == 1280 or not (folder / "text_encoder").is_dir()):
+        raise unknown(f"{folder.name} is an SDXL refiner")
+    if family == "sd15" and told == 1024 and unet.get("use_linear_projection"):
+        raise unknown(f"{folder.name} is a Stable Diffusion 2 base")
+    if channels != 4:
+        raise unknown(f"{folder.name} is a base for {CHANNELS.get(channels, f'{channels} channels')}")
+    return family
 
 
 def unknown(what: str) -> UnfitModel:

@@ -23,6 +23,9 @@ from portraitist.types import Picture, Seed, derive_seed
 
 _TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
 
+_PIXELS_AT_ONCE = 8 * 512 * 512
+"""So many pixels the autoencoder is given at once; in float32 it needs about 4 KB for each."""
+
 
 class UNetModel(ABC):
     """A loaded base with a U-Net; see `families.base.Model`. `encoders` are its text encoders by part."""
@@ -72,10 +75,15 @@ class UNetModel(ABC):
     # pictures
 
     def encode(self, pictures: Sequence[Picture]) -> Tensor:
-        with torch.no_grad():
-            pixels = to_tensor(pictures).to(self.device.device)
-            mean = self.vae.encode(pixels).latent_dist.mode()  # the mean: nothing random is cached
-            return torch.as_tensor(mean * self.vae.config.scaling_factor)
+        at_once = max(1, _PIXELS_AT_ONCE // (pictures[0].shape[0] * pictures[0].shape[1]))
+        parts = [self._encode(pictures[i : i + at_once]) for i in range(0, len(pictures), at_once)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    @torch.no_grad()
+    def _encode(self, pictures: Sequence[Picture]) -> Tensor:
+        pixels = to_tensor(pictures).to(self.device.device)
+        mean = self.vae.encode(pixels).latent_dist.mode()  # the mean: nothing random is cached
+        return torch.as_tensor(mean * self.vae.config.scaling_factor)
 
     def decode(self, latents: Tensor) -> list[Picture]:
         with torch.no_grad():
