@@ -19,7 +19,7 @@ from portraitist.preparing import Prepared
 from portraitist.recipes import Style
 from portraitist.requests import ChoosingReport, TrainRequest
 from portraitist.show.trials import Row, draw_trials
-from portraitist.training.choose import Choice, Chooser, References, Trial, make_trial
+from portraitist.training.choose import Choice, Chooser, Measure, References, Trial, make_trial
 from portraitist.training.job import TrainingJob, TrainingResult
 from portraitist.training.train import make_plan
 from portraitist.types import Embedding, OnStep, Picture
@@ -72,9 +72,8 @@ def call_committee(
     def read_face(picture: Picture) -> Embedding | None:
         return look(picture, faces).face
 
-    chooser = Chooser(
-        trial, References(references, unseen), recipe, make_plan(job).steps, model, read_face, tagger, on_step
-    )
+    measure = Measure(trial, References(references, unseen), read_face, tagger)
+    chooser = Chooser(measure, recipe, make_plan(job).steps, model, on_step)
     return Committee(chooser, photos, unseen, trial)
 
 
