@@ -229,7 +229,7 @@ def learn_and_draw(
         "planned": result.planned,
     }  # fmt: skip
     yield from portraits(model, job, read(result.likeness, model.slots()), task)
-    if recipe.choose_pictures:
+    if recipe.choose_pictures and "choose_pictures" in task.settings:  # asked for, not only in the recipe's file
         for point in result.checkpoints:
             if point.step >= recipe.choose_from * result.planned:
                 yield from checkpoint_pictures(task, job, model, read(point.file, model.slots()), point.step)

@@ -5,8 +5,9 @@
 
 The first run finds each one's rate on four sitters, the second takes those rates from the first one's file and measures
 on the ten others; phases and other options are those of likeness.py. Every recipe gets the same photos, crops and
-captions and is drawn with the same settings; what differs is how it trains. Against each of the others ours also runs
-with as many looks at photos as that one takes (`ours-<visits>`), and that is what the bar compares.
+captions and is drawn with the same settings; what differs is how it trains.
+Against each of the others ours also runs with as many looks at photos as that one takes (`ours-<visits>`), and that is
+what the bar compares. The last step counts for each: what choosing adds is measured in likeness_choosing.py.
 """
 
 from __future__ import annotations

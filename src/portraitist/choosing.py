@@ -109,5 +109,5 @@ def choosing_picture(choosing: Choosing) -> Picture:
     rows = [Row("the bare base, in words", "", choice.bare)]
     for one in choice.scored:
         name = f"step {one.steps[0]}" if len(one.steps) == 1 else f"mean of steps {', '.join(map(str, one.steps))}"
-        rows.append(Row(name, f"{one.score:.2f}", one.pictures, one is choice.chosen))
+        rows.append(Row(name, f"{round(one.score, 2) + 0.0:.2f}", one.pictures, one is choice.chosen))
     return draw_trials(rows, [request.style or "" for request in choosing.trial.asked])
