@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import common, likeness_make
 from benchmarks.common import Row, bar, note
 from benchmarks.likeness_pack import pack, unpack
-from benchmarks.likeness_prepare import PLANS, prepare
+from benchmarks.likeness_prepare import PHOTOS, PLANS, prepare
+from benchmarks.likeness_variants import variants_of
 
 SCORE, WORST, TOP1, ADHERENCE, DIVERSITY = 0.5, 0.25, 0.9, 0.05, 0.8  # the bars
 
 
 def main() -> None:
-    given = arguments()
+    run_phases(arguments(__doc__), show)
+
+
+def run_phases(given: argparse.Namespace, show: Callable[[argparse.Namespace], None]) -> None:
+    """Do the phases that were asked for; `show` marks and shows the table."""
     if given.phase in (None, "prepare"):
         prepare(given)
     if given.draw_only:
@@ -45,21 +50,32 @@ def main() -> None:
         if failed:
             sys.exit(f"{failed} could not be made; the others are there.")
     if given.phase in (None, "mark"):
+        if given.unpack:
+            unpack(given.unpack, given.work)
         show(given)
 
 
-def arguments() -> argparse.Namespace:
-    parser = common.options(__doc__, count=None, of="sitters", seed=42)
+def arguments(
+    text: str | None, *, work: str = "out/likeness", photos: int = PHOTOS, masks: bool = False,
+    more: Callable[[argparse.ArgumentParser], object] = lambda parser: None, sitters: str = "measuring",
+) -> argparse.Namespace:  # fmt: skip
+    """The options of the likeness benchmarks; `photos` a sitter, with or without `masks`, are what a job holds, `more`
+    adds a script's own options. `told` takes variants that a script knows by itself."""
+    parser = common.options(text, count=None, of="sitters", seed=42)
+    parser.set_defaults(told=None, photos=photos, masks=masks)
+    more(parser)
     add = parser.add_argument
-    add("--work", type=Path, default=Path("out/likeness"), help="where finished work is kept")
+    add("--work", type=Path, default=Path(work), help="where finished work is kept")
     add("--phase", choices=("prepare", "make", "mark"), help="one phase; without it all three")
-    add("--sitters", choices=tuple(PLANS), default="measuring", help="whom to measure (measuring)")
+    add("--sitters", choices=tuple(PLANS), default=sitters, help=f"whom to measure ({sitters})")
+    add("--share", metavar="K/N", help="make only the K-th of N parts of the sitters (all)")
     add("--draw-only", action="store_true", help="draw all renders into --work and end")
     add("--quick", action="store_true", help="fewer pictures, others and unseen photos: numbers for a look only")
     add("--counts", nargs="*", default=[], metavar="PART=N", help=f"pictures of {', '.join(likeness_make.COUNTS)}")
     add("--variant", default="shipped", help="name of what is made (shipped: the library's recipe and base)")
     add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="numbers of the recipe, or cfg, steps, sampler")
     add("--variants", type=Path, metavar="FILE.json", help='many variants: {"name": {"learning_rate": 2e-3}, …}')
+    add("--only", nargs="*", default=[], metavar="NAME", help="these of the variants (all)")
     add("--jobs", type=int, default=1, help="sitters that are made at once (1); CUDA: spread over all GPUs")
     add("--dtype", choices=("float32", "bfloat16"), help="number format of the base (the device's own)")
     add("--seconds", type=float, help="begin nothing new in the phase make after so many seconds")
@@ -79,9 +95,7 @@ def show(given: argparse.Namespace) -> None:
     """Mark what was made and show the table of one variant, or a line for each of several."""
     from benchmarks.likeness_mark import mark
 
-    if given.unpack:
-        unpack(given.unpack, given.work)
-    rows = mark(given, tuple(likeness_make.variants_of(given)))
+    rows = mark(given, tuple(variants_of(given)))
     if not rows:
         sys.exit("Nothing was made that could be marked: run the phase make first.")
     # what recipes were chosen on is no result, and does not pass for one

@@ -1,8 +1,8 @@
 """The second third of likeness.py: train each sitter and draw all pictures. Needs no faces; a GPU makes it quick.
 
-A variant is a name with settings in place of the library's (`shipped` has none). A likeness's pictures lie in
-`made/<variant>/<identity>`; what the untrained base draws from words lies in `words/<key>/<identity>`, once for all
-variants that ask the base for the same.
+A variant is a name with settings in place of the library's (likeness_variants.py; `shipped` has none). A likeness's
+pictures lie in `made/<variant>/<identity>`; what the untrained base draws from words lies in `words/<key>/<identity>`,
+once for all variants that ask the base for the same.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from benchmarks import common
-from benchmarks.common import BASE_SETTINGS
-from benchmarks.likeness_prepare import Job, choose_sitters, read_crops, read_job
+from benchmarks.likeness_prepare import Job, choose_sitters, read_crops, read_job, read_masks
+from benchmarks.likeness_variants import Settings, base_of, changed, given_of, recipe_of, variants_of
 from portraitist.errors import PortraitistError
 from portraitist.images import read_picture, to_pil
 from portraitist.recipes import Base, Recipe, Style, find, names
@@ -37,13 +37,14 @@ from portraitist.types import derive_seed
 if TYPE_CHECKING:
     from portraitist.families.base import Model
     from portraitist.lora.formats import Lora
+    from portraitist.requests import PortraitRequest
+    from portraitist.training.choose import Trial
+    from portraitist.training.job import TrainingPicture
     from portraitist.types import Picture
 
 COUNTS = {"portraits": 16, "painted": 1, "request": 8, "words": 32, "request_words": 8}
 QUICK = {"portraits": 4, "painted": 0, "request": 3, "words": 12, "request_words": 3}
 WORDS_PARTS = ("words", "request_words")
-
-Settings = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Task:
         return TypeAdapter(Recipe).validate_python(recipe_of(self.settings))
 
     @property
+    def job(self) -> Job:
+        """What the training is given."""
+        return changed(read_job(self.work, self.identity), given_of(self.settings))
+
+    @property
     def folder(self) -> Path:
         if self.variant is not None:
             return self.work / "made" / self.variant / str(self.identity)
@@ -79,7 +85,7 @@ class Task:
         asked: dict[str, Any] = {
             "base": base_mark(self.base), "settings": self.of_base,
             "counts": {name: self.counts[name] for name in parts},
-            "job": digest(asdict(read_job(self.work, self.identity))),
+            "job": digest(asdict(self.job)),
         }  # fmt: skip
         if self.variant is not None:
             asked["recipe"] = asdict(self.recipe)
@@ -98,7 +104,7 @@ def make(given: argparse.Namespace) -> int:
 
 def plan(given: argparse.Namespace, until: float) -> list[Task]:
     """Every task of the call; words that several variants share are there once."""
-    sitters, tasks = choose_sitters(given.sitters, given.count), {}
+    sitters, tasks = share_of(choose_sitters(given.sitters, given.count), given.share), {}
     for variant, settings in variants_of(given).items():
         for identity in sitters:
             whole = Task(identity, variant, settings, given.work, given.base, given.dtype, given.counts, until)
@@ -108,39 +114,14 @@ def plan(given: argparse.Namespace, until: float) -> list[Task]:
     return [tasks[key] for key in sorted(tasks, key=lambda key: key[0])]
 
 
-def variants_of(given: argparse.Namespace) -> dict[str, Settings]:
-    """Settings by the variant's name; ends with a sentence for a setting that nothing knows."""
-    own = common.read_settings(given.set)
-    if given.variants:
-        told = json.loads(given.variants.read_text(encoding="utf-8"))
-        found = {name: {**own, **settings} for name, settings in told.items()}
-    else:
-        found = {given.variant: own}
-    known = {field.name for field in fields(Recipe)} | set(BASE_SETTINGS)
-    for name, settings in found.items():
-        if settings and name == "shipped":
-            sys.exit("The variant 'shipped' has no settings: give the variant a name of its own with --variant.")
-        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
-            sys.exit(f"{name!r} is no name for a variant: letters, digits, '-', '_' and '.' are.")
-        if unknown := sorted(set(settings) - known):
-            sys.exit(f"The variant {name!r} sets {unknown[0]!r}, which neither a recipe nor a base has.")
-        for kind, owner in ((Recipe, recipe_of(settings)), (Base, {**asdict(find(Base, "mini")), **base_of(settings)})):
-            try:
-                TypeAdapter(kind).validate_python(owner)
-            except ValidationError as error:
-                first = error.errors()[0]
-                sys.exit(f"The variant {name!r}: {first['loc'][0]} is wrong, {first['msg'].lower()}.")
-    return found
-
-
-def recipe_of(settings: Settings) -> dict[str, object]:
-    """The numbers of the base's own recipe with those of `settings` in their place."""
-    own = {name: value for name, value in settings.items() if name not in BASE_SETTINGS}
-    return {**asdict(find(Recipe, find(Base, "mini").recipe)), **own}
-
-
-def base_of(settings: Settings) -> dict[str, object]:
-    return {name: value for name, value in settings.items() if name in BASE_SETTINGS}
+def share_of(sitters: Sequence[int], share: str | None) -> list[int]:
+    """`2/3`: the second of three parts of the sitters; all without a share."""
+    if share is None:
+        return [*sitters]
+    number, _, parts = share.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        sys.exit(f"--share {share}: write for instance 1/2 and 2/2.")
+    return [*sitters][int(number) - 1 :: int(parts)]
 
 
 def devices_of(wanted: str) -> list[str]:
@@ -205,15 +186,15 @@ def one_task(task: Task, device: str) -> str:
         return f"{name}: not begun, the time is over"
     start = time.monotonic()
     model = load(device, task.base, tuple(sorted(task.of_base.items())), task.dtype)
-    job = read_job(task.work, task.identity)
+    job = task.job
     if model.base.size != job.size:
         sys.exit(f"The jobs hold crops of {job.size}; the base wants {model.base.size}: prepare them anew.")
     shutil.rmtree(task.folder, ignore_errors=True)
     if task.variant is None:
         facts: dict[str, Any] = {"pictures": save(said_by_words(model, job, task.counts), task.folder)}
     else:
-        lora, facts = learn(task, job, model, device)
-        facts["pictures"] = save(portraits(model, job, lora, task), task.folder)
+        facts = {}
+        facts["pictures"] = save(learn_and_draw(task, job, model, device, facts), task.folder)
         facts["words"] = words_key(task)
     facts |= {
         "asked": task.asked(), "base": model.base.version, "machine": common.describe_machine(device),
@@ -228,24 +209,49 @@ def load(device: str, base: Path | None, settings: tuple[tuple[str, object], ...
     return common.load_base(device, base, dict(settings), dtype)
 
 
-def learn(task: Task, job: Job, model: Model, device: str) -> tuple[Lora, dict[str, Any]]:
-    """Train as `portraitist train` does; the likeness, and what is known of the training."""
+def learn_and_draw(
+    task: Task, job: Job, model: Model, device: str, facts: dict[str, Any]
+) -> Iterator[tuple[str, str, Picture]]:
+    """Train as `portraitist train` does and draw all pictures; `facts` is told what is known of the training."""
     from portraitist.lora.formats import read
-    from portraitist.training.job import TrainingJob, TrainingPicture
+    from portraitist.training.job import TrainingJob
     from portraitist.training.train import train
 
     recipe = task.recipe
-    pictures = tuple(
-        TrainingPicture(f"{number:02d}", crops[0], caption, others=tuple(crops[1:]))
-        for number, (caption, crops) in enumerate(read_crops(task.work, job, recipe.crops_per_photo), 1)
-    )
     mark = digest([task.asked(), device.partition(":")[0], str(model.device.dtype)])
     folder = task.work / "training" / f"{task.identity}-{mark}"
-    asked = TrainingJob(job.sitter, pictures, recipe, job.trigger, job.class_word, folder, job.seed, resume=True)
-    result = train(asked, model)
-    lora = read(result.likeness, model.slots())
+    pictures = training_pictures(task, job)
+    result = train(
+        TrainingJob(job.sitter, pictures, recipe, job.trigger, job.class_word, folder, job.seed, resume=True), model
+    )
+    facts |= {
+        "loss": result.loss, "steps": result.steps, "visits": result.visits, "train_s": round(result.seconds, 1),
+        "planned": result.planned,
+    }  # fmt: skip
+    yield from portraits(model, job, read(result.likeness, model.slots()), task)
+    if recipe.choose_pictures and "choose_pictures" in task.settings:  # asked for, not only in the recipe's file
+        for point in result.checkpoints:
+            if point.step >= recipe.choose_from * result.planned:
+                yield from checkpoint_pictures(task, job, model, read(point.file, model.slots()), point.step)
+        yield from trial_pictures(model, trial_of(model.base, job, recipe).bare, None, "trial@0")
     shutil.rmtree(folder, ignore_errors=True)
-    return lora, {"loss": result.loss, "steps": result.steps, "train_s": round(result.seconds, 1)}
+
+
+def training_pictures(task: Task, job: Job) -> tuple[TrainingPicture, ...]:
+    """The job's crops and captions, with masks where the recipe wants them and they were prepared."""
+    from portraitist.training.job import TrainingPicture
+
+    recipe, of_job, found = task.recipe, given_of(task.settings), []
+    for number, (caption, crops) in enumerate(read_crops(task.work, job, recipe.crops_per_photo), 1):
+        # masks were cut for crops as they were prepared
+        masked = recipe.background_weight < 1 and not (of_job.askew or of_job.lying)
+        masks = read_masks(task.work, job, number - 1, len(crops)) if masked else []
+        found.append(
+            TrainingPicture(
+                f"{number:02d}", crops[0], caption, masks[0] if masks else None, tuple(crops[1:]), tuple(masks[1:])
+            )
+        )
+    return tuple(found)
 
 
 # Pictures
@@ -264,12 +270,48 @@ def portraits(model: Model, job: Job, lora: Lora, task: Task) -> Iterator[tuple[
 
     photo, painted = styles_of(model.base)
     counts, recipe, name = task.counts, task.recipe, subject(job.trigger, job.class_word)
-    for number, style in enumerate(islice(cycle(photo), counts["portraits"])):
-        yield from named("portraits", style, ask(model, job, style, number, 1, name, lora, recipe))
+    yield from photo_like(task, job, model, lora, "portraits")
     for number, style in enumerate(painted if counts["painted"] else ()):
         yield from named("painted", style, ask(model, job, style, 100 + number, counts["painted"], name, lora, recipe))
     if counts["request"]:
         yield from named("request", photo[0], ask(model, job, photo[0], 200, counts["request"], name, lora, recipe))
+
+
+def photo_like(task: Task, job: Job, model: Model, lora: Lora, part: str) -> Iterator[tuple[str, str, Picture]]:
+    """The sitter in the photo-like styles."""
+    from portraitist.captions.tags import subject
+
+    name = subject(job.trigger, job.class_word)
+    for number, style in enumerate(islice(cycle(styles_of(model.base)[0]), task.counts["portraits"])):
+        yield from named(part, style, ask(model, job, style, number, 1, name, lora, task.recipe))
+
+
+def trial_of(base: Base, job: Job, recipe: Recipe) -> Trial:
+    """What a checkpoint is asked for where one is chosen."""
+    from portraitist.captions.tags import subject
+    from portraitist.training.choose import make_trial
+
+    photo, painted = styles_of(base)
+    name = subject(job.trigger, job.class_word)
+    return make_trial((*photo, *painted), name, job.words, base, recipe, job.seed, job.sitter)
+
+
+def checkpoint_pictures(
+    task: Task, job: Job, model: Model, lora: Lora, step: int
+) -> Iterator[tuple[str, str, Picture]]:
+    """By which a checkpoint is chosen (`trial@<step>`), and by which it is marked (`portraits@<step>`)."""
+    yield from trial_pictures(model, trial_of(model.base, job, task.recipe).asked, lora, f"trial@{step}")
+    yield from photo_like(task, job, model, lora, f"portraits@{step}")
+
+
+def trial_pictures(
+    model: Model, requests: Sequence[PortraitRequest], lora: Lora | None, part: str
+) -> Iterator[tuple[str, str, Picture]]:
+    from portraitist.generation.generate import generate
+
+    for request in requests:
+        for portrait in generate(request, model, lora):
+            yield part, request.style or "", portrait.pixels
 
 
 def said_by_words(model: Model, job: Job, counts: Mapping[str, int]) -> Iterator[tuple[str, str, Picture]]:
@@ -319,7 +361,7 @@ def read_made(folder: Path) -> tuple[dict[str, Any], dict[str, list[tuple[str, P
     facts = json.loads((folder / "made.json").read_text(encoding="utf-8"))
     parts: dict[str, list[tuple[str, Picture]]] = {name: [] for name in COUNTS}
     for row in facts["pictures"]:
-        parts[row["part"]].append((row["style"], read_picture(folder / row["file"])))
+        parts.setdefault(row["part"], []).append((row["style"], read_picture(folder / row["file"])))
     return facts, parts
 
 

@@ -139,6 +139,7 @@ def one_sitter(job: Job, made: Path, words: Path, given: argparse.Namespace, mar
         "diversity": spread(pictures["request"]), "diversity_base": spread(pictures["request_words"]),
         "base": facts["base"], "captioner": job.captioner, "made_on": f"{facts['machine']}, {facts['dtype']}",
         "loss": facts["loss"][-1], "train_s": facts["train_s"], "total_s": facts["total_s"],
+        "visits": facts.get("visits"),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +127,9 @@ def all_renders(identity: int, given: argparse.Namespace) -> dict[str, tuple[lis
     """(identities, seeds) of the renders that one sitter needs: as photos, as unseen photos, of others."""
     others = strangers(identity, 10 if given.quick else OTHERS)
     count, first = 4 if given.quick else UNSEEN, given.seed * 1000
+    drawn = SPARE + max(0, given.photos - PHOTOS)
     return {
-        "photos": ([identity] * SPARE, [first + i for i in range(SPARE)]),
+        "photos": ([identity] * drawn, [first + i for i in range(drawn)]),
         "unseen": ([identity] * count, [first + 500 + i for i in range(count)]),
         "others": (others, [0] * len(others)),
     }
@@ -157,8 +158,13 @@ def job_file(work: Path, identity: int) -> Path:
     return work / "jobs" / str(identity) / "job.json"
 
 
+def mask_file(work: Path, identity: int, photo: str, place: int) -> Path:
+    """Where the mask of a photo's crop number `place` lies: person in red, background in green."""
+    return job_file(work, identity).with_name(f"{Path(photo).stem}-mask-{place}.webp")
+
+
 def write_job(identity: int, given: argparse.Namespace, faces: Faces, tagger: Tagger) -> None:
-    """Check, crop and caption eight photos as `portraitist train` does, and write what the training needs."""
+    """Check, crop and caption the photos as `portraitist train` does, and write what the training needs."""
     from portraitist import preparing
     from portraitist.faces.masks import load_masker
     from portraitist.recipes import Base, Recipe, find
@@ -172,7 +178,10 @@ def write_job(identity: int, given: argparse.Namespace, faces: Faces, tagger: Ta
     settings = load_settings()
     masker = load_masker(settings.models_folder / "faces", settings.faces)
     checked = preparing.check(request, settings, faces)
-    prepared = preparing.prepare(request, checked, base, find(Recipe, base.recipe), tagger, masker)
+    recipe = find(Recipe, base.recipe)
+    if given.masks:  # the crops are the same with masks and without
+        recipe = replace(recipe, background_weight=0.2)
+    prepared = preparing.prepare(request, checked, base, recipe, tagger, masker)
     file = job_file(given.work, identity)
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = []
@@ -180,6 +189,9 @@ def write_job(identity: int, given: argparse.Namespace, faces: Faces, tagger: Ta
         name = f"{number + 1:02d}.webp"
         picture = read_picture(photo.path)
         to_pil(picture).save(file.parent / name, "WEBP", lossless=True)
+        for place, mask in enumerate(told.masks):
+            both = np.dstack([mask.person, mask.background, np.zeros_like(mask.person)])
+            to_pil(both).save(mask_file(given.work, identity, name, place), "WEBP", lossless=True)
         pictures.append(JobPicture(name, told.caption, crops_of(photo, picture, told.crops, request, base, number)))
     job = Job(
         identity, word, request.trigger, words_prompt(identity_tags(identity), (), word, load_rules()), given.seed,
@@ -205,17 +217,17 @@ def crops_of(
 
 
 def choose_photos(identity: int, given: argparse.Namespace, faces: Faces) -> list[Path]:
-    """The first eight renders that `check` accepts together, as a user would look out eight photos."""
+    """The first renders that `check` accepts together, as a user would look out so many photos."""
     from portraitist.photos import check_photos
 
-    whose, seeds = all_renders(identity, given)["photos"]
+    wanted, (whose, seeds) = given.photos, all_renders(identity, given)["photos"]
     render(whose, seeds, given.work, common.device_name(given.device))
     files = [given.work / "renders" / f"{identity}-{seed}.png" for seed in seeds]
-    for count in range(PHOTOS, len(files) + 1):
+    for count in range(wanted, len(files) + 1):
         accepted = [photo.path for photo in check_photos(files[:count], faces).accepted]
-        if len(accepted) >= PHOTOS:
-            return accepted[:PHOTOS]
-    sys.exit(f"Of {len(files)} renders of {identity} fewer than {PHOTOS} are accepted.")
+        if len(accepted) >= wanted:
+            return accepted[:wanted]
+    sys.exit(f"Of {len(files)} renders of {identity} fewer than {wanted} are accepted.")
 
 
 def read_job(work: Path, identity: int) -> Job:
@@ -240,3 +252,15 @@ def read_crops(work: Path, job: Job, count: int) -> list[tuple[str, list[Picture
         crops = [transform(picture, np.array(matrix), size) for matrix in one.crops[: max(1, count)]]
         found.append((one.caption, crops))
     return found
+
+
+def read_masks(work: Path, job: Job, number: int, count: int) -> list[np.ndarray]:
+    """What the loss of the crops of photo `number` weighs, as `TrainingPicture` has it; nothing if not prepared."""
+    files = [mask_file(work, job.identity, job.pictures[number].file, place) for place in range(max(1, count))]
+    if not all(file.is_file() for file in files):
+        return []
+    person, ground = zip(*((both[..., 0], both[..., 1]) for both in map(read_picture, files)), strict=True)
+    return [
+        ((1.0 * one - (255.0 - one - other)) / 255.0).astype(np.float32)
+        for one, other in zip(person, ground, strict=True)
+    ]

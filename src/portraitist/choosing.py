@@ -19,7 +19,7 @@ from portraitist.preparing import Prepared
 from portraitist.recipes import Style
 from portraitist.requests import ChoosingReport, TrainRequest
 from portraitist.show.trials import Row, draw_trials
-from portraitist.training.choose import Choice, Chooser, References, Trial, make_trial
+from portraitist.training.choose import Choice, Chooser, Measure, References, Trial, make_trial
 from portraitist.training.job import TrainingJob, TrainingResult
 from portraitist.training.train import make_plan
 from portraitist.types import Embedding, OnStep, Picture
@@ -72,9 +72,8 @@ def call_committee(
     def read_face(picture: Picture) -> Embedding | None:
         return look(picture, faces).face
 
-    chooser = Chooser(
-        trial, References(references, unseen), recipe, make_plan(job).steps, model, read_face, tagger, on_step
-    )
+    measure = Measure(trial, References(references, unseen), read_face, tagger)
+    chooser = Chooser(measure, recipe, make_plan(job).steps, model, on_step)
     return Committee(chooser, photos, unseen, trial)
 
 
@@ -110,5 +109,5 @@ def choosing_picture(choosing: Choosing) -> Picture:
     rows = [Row("the bare base, in words", "", choice.bare)]
     for one in choice.scored:
         name = f"step {one.steps[0]}" if len(one.steps) == 1 else f"mean of steps {', '.join(map(str, one.steps))}"
-        rows.append(Row(name, f"{one.score:.2f}", one.pictures, one is choice.chosen))
+        rows.append(Row(name, f"{round(one.score, 2) + 0.0:.2f}", one.pictures, one is choice.chosen))
     return draw_trials(rows, [request.style or "" for request in choosing.trial.asked])

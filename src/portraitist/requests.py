@@ -210,7 +210,7 @@ class ChoosingReport(_Strict):
 @dataclass(frozen=True)
 class TrainingReport(_Strict):
     """`visits` = pictures seen, with repeats; `loss` = means over equal parts of the training, in order; `choosing` is
-    None where the last checkpoint is the likeness."""
+    None where the last checkpoint is the likeness, its seconds are part of `seconds`."""
 
     seconds: float
     steps: int

@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import common, likeness_make, likeness_mark, likeness_prepare
+from benchmarks import (
+    ablations,
+    common,
+    likeness_make,
+    likeness_mark,
+    likeness_prepare,
+    likeness_recipes,
+    likeness_variants,
+)
 from benchmarks.likeness_pack import pack, unpack
 from benchmarks.likeness_prepare import PLANS, Job, JobPicture, choose_sitters, job_file, read_crops, read_job
 from mini import people
 from portraitist.images import read_picture, save_png, to_pil
+from portraitist.preparing import draw_apart
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -48,7 +57,18 @@ def write_job(work: Path, identity: int, photos: list[Path]) -> Job:
 
 
 def options(work: Path, **more: Any) -> Namespace:
-    plain = {"work": work, "sitters": "tuning", "count": 1, "base": None, "dtype": None, "set": [], "variants": None}
+    plain = {
+        "work": work,
+        "sitters": "tuning",
+        "count": 1,
+        "base": None,
+        "dtype": None,
+        "set": [],
+        "variants": None,
+        "told": None,
+        "share": None,
+        "only": [],
+    }
     return Namespace(**{**plain, "variant": "shipped", "counts": dict(likeness_make.COUNTS), **more})
 
 
@@ -91,19 +111,19 @@ def test_settings_are_read_as_what_they_are() -> None:
 
 
 def test_a_variant_needs_a_name_and_known_settings(tmp_path: Path) -> None:
-    assert likeness_make.variants_of(options(tmp_path)) == {"shipped": {}}
+    assert likeness_variants.variants_of(options(tmp_path)) == {"shipped": {}}
     told = tmp_path / "variants.json"
     told.write_text('{"slow": {"learning_rate": 1e-4}, "plain": {}}')
-    found = likeness_make.variants_of(options(tmp_path, variants=told, set=["cfg=3"]))
+    found = likeness_variants.variants_of(options(tmp_path, variants=told, set=["cfg=3"]))
     assert found == {"slow": {"cfg": 3, "learning_rate": 1e-4}, "plain": {"cfg": 3}}
     with pytest.raises(SystemExit, match="a name of its own"):
-        likeness_make.variants_of(options(tmp_path, set=["cfg=3"]))
+        likeness_variants.variants_of(options(tmp_path, set=["cfg=3"]))
     with pytest.raises(SystemExit, match="'colour'"):
-        likeness_make.variants_of(options(tmp_path, variant="new", set=["colour=3"]))
+        likeness_variants.variants_of(options(tmp_path, variant="new", set=["colour=3"]))
     with pytest.raises(SystemExit, match="rank is wrong"):
-        likeness_make.variants_of(options(tmp_path, variant="new", set=["rank=many"]))
+        likeness_variants.variants_of(options(tmp_path, variant="new", set=["rank=many"]))
     with pytest.raises(SystemExit, match="no name"):
-        likeness_make.variants_of(options(tmp_path, variant="../new"))
+        likeness_variants.variants_of(options(tmp_path, variant="../new"))
 
 
 def test_words_are_drawn_once_for_all_variants_of_a_base(tmp_path: Path) -> None:
@@ -209,3 +229,76 @@ def test_renders_that_are_there_are_read(tmp_path: Path) -> None:
     picture = np.full((8, 8, 3), 9, np.uint8)
     save_png(tmp_path / "renders" / "5-1.png", picture, made=False)
     assert np.array_equal(likeness_prepare.render([5], [1], tmp_path, "cpu")[0], picture)
+
+
+def job_of(photos: int) -> Job:
+    pictures = tuple(JobPicture(f"{i}.webp", f"ohwx woman, smile, tag {i}", (WHOLE,)) for i in range(photos))
+    known = tuple(f"{i}.png" for i in range(photos))
+    return Job(7, "woman", "ohwx", "woman, black hair, smile", 42, (256, 256), "none", ("a.png",), known, pictures)
+
+
+def test_a_variant_changes_what_the_training_is_given() -> None:
+    job, change = job_of(6), likeness_variants.changed
+    assert change(job, likeness_variants.Given()) == job
+    fewer = change(job, likeness_variants.Given(photos=2, trigger="<sks>", identity_words=True))
+    assert fewer.trigger == "<sks>" and [one.caption for one in fewer.pictures] == [
+        "<sks> woman, black hair, smile, tag 0", "<sks> woman, black hair, smile, tag 1",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit, match="hold 6 photos"):
+        change(job, likeness_variants.Given(photos=7))
+
+
+def test_crops_that_are_not_upright_are_turned_about_their_middle() -> None:
+    lying = likeness_variants.changed(job_of(3), likeness_variants.Given(lying=1)).pictures
+    middle = np.array([127.5, 127.5, 1.0])
+    assert np.allclose(np.array(lying[0].crops[0]) @ middle, middle[:2])
+    assert np.allclose(np.array(lying[0].crops[0]) @ [0.0, 0.0, 1.0], [0.0, 255.0], atol=1e-9)
+    assert lying[1].crops == (WHOLE,)
+    askew = likeness_variants.changed(job_of(3), likeness_variants.Given(askew=25.0)).pictures
+    angles = [np.degrees(np.arctan2(one.crops[0][1][0], one.crops[0][0][0])) for one in askew]
+    assert len({round(angle) for angle in angles}) > 1 and max(map(abs, angles)) <= 25
+
+
+def test_the_photos_that_choose_are_those_that_a_training_would_spare() -> None:
+    pictures, names = likeness_variants.spared(job_of(6), 1)
+    (_, spared) = draw_apart([f"{i}.png" for i in range(6)], 1, 42)
+    assert names == spared and len(pictures) == 5
+    assert names[0].removesuffix(".png") not in {one.file.removesuffix(".webp") for one in pictures}
+
+
+def test_a_recipe_of_the_library_can_be_tried_at_other_rates(tmp_path: Path) -> None:
+    settings = {"recipe": "portrait", "rate": 3, "photos": 4, "rank": 8}
+    found = likeness_variants.variants_of(options(tmp_path, told={"a": settings, "b": {}}, only=["a"]))
+    assert found == {"a": settings}
+    recipe = likeness_variants.recipe_of(settings)
+    assert recipe["learning_rate"] == pytest.approx(3e-4) and recipe["text_learning_rate"] == pytest.approx(1.5e-4)
+    assert recipe["rank"] == 8 and recipe["min_snr_gamma"] == 5.0 and "photos" not in recipe
+    with pytest.raises(SystemExit, match="no such variant"):
+        likeness_variants.variants_of(options(tmp_path, only=["c"]))
+
+
+def test_every_ablation_is_a_variant_that_can_be_made(tmp_path: Path) -> None:
+    told = {ablations.name_of(part, what): settings for part, tried in ablations.PARTS.items()
+            for what, settings in tried.items() if settings is not None}  # fmt: skip
+    assert len(likeness_variants.variants_of(options(tmp_path, told={"plain": ablations.PLAIN, **told}))) > 20
+    assert all(list(tried.values()).count(None) == 1 for tried in ablations.PARTS.values())
+
+
+def test_the_best_rate_of_each_recipe_is_measured_at_no_more_visits(tmp_path: Path) -> None:
+    rows = [{"variant": f"portrait-x{rate}", "score": score} for rate, score in ((1, 0.2), (3, 0.5), (10, 0.4))]
+    file = tmp_path / "tuning.json"
+    file.write_text(json.dumps({"rows": [*rows, {"variant": "mini-x1", "score": 0.5}]}))
+    told = likeness_recipes.best_rates(Namespace(rates=file, ours=["mini"], others=["portrait"]))
+    assert told["portrait"] == {"recipe": "portrait", "rate": 3} and told["mini"]["rate"] == 1
+    assert told["ours-1200"]["max_visits"] == likeness_recipes.visits_of("portrait") == 1200
+    line = {"adherence": 0.9, "visits": 1200}
+    found = [{"variant": "ours-1200", "score": 0.6, **line}, {"variant": "portrait", "score": 0.5, **line}]
+    assert [row["kept"] for row in likeness_recipes.compare(found, ["portrait"])] == [True, True]
+
+
+def test_shares_of_the_sitters_are_all_of_them_once() -> None:
+    parts = [likeness_make.share_of(range(10), f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(one for part in parts for one in part) == list(range(10))
+    assert likeness_make.share_of([1, 2], None) == [1, 2]
+    with pytest.raises(SystemExit, match="1/2"):
+        likeness_make.share_of([1], "3/2")

@@ -22,6 +22,7 @@ from portraitist.recipes import Base, Recipe, Style
 from portraitist.training.choose import (
     Choice,
     Chooser,
+    Measure,
     References,
     Scored,
     best,
@@ -69,7 +70,7 @@ def make_chooser(model: Model, recipe: Recipe = RECIPE, on_step: Any = lambda st
     trial = make_trial(STYLES, "ohwx woman", "woman, black hair", model.base, recipe, 3)
     references = References((np.array([1.0, 0.0, 0.0]),), unseen=True)
     steps = make_plan(make_job(Path(), recipe)).steps
-    return Chooser(trial, references, recipe, steps, model, by_light, on_step=on_step)
+    return Chooser(Measure(trial, references, by_light), recipe, steps, model, on_step)
 
 
 @pytest.fixture(scope="module")

@@ -109,8 +109,9 @@ def _choosing(report: Report) -> str:
     by = "photos of their own" if told.by == "unseen photos" else "the training photos, for there were too few to spare"
     done = report.training.steps
     early = f" The score had peaked: {done} of {told.planned} planned steps were done." if done < told.planned else ""
+    score = f"{round(told.score, 2) + 0.0:.2f}"  # no -0.00
     return (
-        f"<p>Of the checkpoints the likeness is {which}, chosen by {by} ({photos}): score {told.score:.2f}, "
+        f"<p>Of the checkpoints the likeness is {which}, chosen by {by} ({photos}): score {score}, "
         f"by {told.pictures} pictures each.{early}</p>{draw_curve(report.training.checkpoints)}"
         f'<p><a href="{quote(told.file)}">What each of them drew</a></p>'
     )

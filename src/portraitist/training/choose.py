@@ -111,44 +111,79 @@ def make_trial(
     return Trial(tuple(asked), tuple(bare))
 
 
+@dataclass(frozen=True)
+class Bare:
+    """What the bare base drew from words, and the ends of the scales that come from it."""
+
+    pictures: tuple[Picture, ...]
+    distance: float
+    spread: float | None
+    adherence: float | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Scores what was drawn for a trial. `tagger` is the base's own, or None."""
+
+    trial: Trial
+    references: References
+    read_face: ReadFace
+    tagger: Tagger | None = None
+
+    def bare(self, pictures: tuple[Picture, ...]) -> Bare:
+        """What the bare base's pictures say."""
+        faces = [self.read_face(picture) for picture in pictures]
+        far = [self.references.distance(face) for face in faces if face is not None]
+        distance = float(np.mean(far)) if far else _FAR
+        return Bare(pictures, distance, ranking.spread(pictures), self._adherence(pictures))
+
+    def score(self, pictures: tuple[Picture, ...], bare: Bare, file: Path, steps: tuple[int, ...]) -> Scored:
+        """The scores of what the checkpoint in `file` drew; `steps` as in `Scored`."""
+        likeness = likeness_of([self.read_face(picture) for picture in pictures], self.references, bare.distance)
+        adherence = _share(self._adherence(pictures), bare.adherence)
+        diversity = _share(ranking.spread(pictures), bare.spread)
+        score = round(total(likeness, adherence, diversity), 4)
+        return Scored(file, steps, round(likeness, 4), adherence, diversity, score, pictures)
+
+    def _adherence(self, pictures: Sequence[Picture]) -> float | None:
+        """Share of the prompts' words that the base's tagger sees; None without one, or if it knows none of them."""
+        if self.tagger is None:
+            return None
+        shares = []
+        for request, scores in zip(self.trial.asked, self.tagger.scores(pictures), strict=True):
+            asked = [word.strip().replace(" ", "_") for word in (request.prompt or "").split(",")]
+            known = [scores[word] >= THRESHOLD for word in asked if word in scores]
+            shares += [float(np.mean(known))] if known else []
+        return float(np.mean(shares)) if shares else None
+
+
 class Chooser:
     """Called by the training with each checkpoint; answers whether the score has peaked. `choose` tells the best."""
 
     def __init__(
-        self,
-        trial: Trial,
-        references: References,
-        recipe: Recipe,
-        steps: int,
-        model: Model,
-        read_face: ReadFace,
-        tagger: Tagger | None = None,
-        on_step: OnStep = no_progress,
+        self, measure: Measure, recipe: Recipe, steps: int, model: Model, on_step: OnStep = no_progress
     ) -> None:
-        self._trial, self._references, self._recipe, self._model = trial, references, recipe, model
+        """`steps`: how many the training has, if nothing ends it before."""
+        self._measure, self._recipe, self._model, self._on_step = measure, recipe, model, on_step
         self._first = recipe.choose_from * steps
-        self._read_face, self._tagger, self._on_step = read_face, tagger, on_step
-        self._bare: _Bare | None = None
+        self._bare: Bare | None = None
         self._scored: list[Scored] = []
-        self._last: Checkpoint | None = None
         self._seconds = 0.0
 
     def __call__(self, point: Checkpoint) -> bool:
         """Score the checkpoint, unless it is too early for one; whether the training has done enough."""
-        self._last = point
         if point.step < self._first:
             return False
         self._scored.append(self._score(point.file, (point.step,)))
         return peaked([one.score for one in self._scored], self._recipe.choose_patience)
 
     def choose(self) -> Choice | None:
-        """The best of all that were heard of, or None where none was scored. Writes the mean, where that is best."""
-        if not self._scored:
+        """The best of all that were heard of, or None where none was scored. Writes the mean of the best, if asked."""
+        if self._bare is None:
             return None
         scored = list(self._scored)
         if self._recipe.choose_average > 1 and len(scored) > 1:
             scored.append(self._averaged(scored))
-        assert self._bare is not None
         return Choice(best(scored), tuple(scored), self._bare.pictures, round(self._seconds, 2))
 
     def _averaged(self, scored: Sequence[Scored]) -> Scored:
@@ -167,18 +202,14 @@ class Chooser:
 
     def _score(self, file: Path, steps: tuple[int, ...]) -> Scored:
         begun = time.monotonic()
+        trial = self._measure.trial
         if self._bare is None:
-            pictures = self._draw(self._trial.bare, None, "the bare base")
-            self._bare = _look_at_bare(pictures, self._faces(pictures), self._references, self._adherence(pictures))
-        bare = self._bare
+            self._bare = self._measure.bare(self._draw(trial.bare, None, "the bare base"))
         lora = read(file, self._model.slots())
-        pictures = self._draw(self._trial.asked, lora, "the mean" if len(steps) > 1 else f"step {steps[0]}")
-        likeness = likeness_of(self._faces(pictures), self._references, bare.distance)
-        adherence = _share(self._adherence(pictures), bare.adherence)
-        diversity = _share(ranking.spread(pictures), bare.spread)
-        score = total(likeness, adherence, diversity)
+        pictures = self._draw(trial.asked, lora, "the mean" if len(steps) > 1 else f"step {steps[0]}")
+        scored = self._measure.score(pictures, self._bare, file, steps)
         self._seconds += time.monotonic() - begun
-        return Scored(file, steps, round(likeness, 4), adherence, diversity, round(score, 4), pictures)
+        return scored
 
     def _draw(self, requests: Sequence[PortraitRequest], lora: Lora | None, what: str) -> tuple[Picture, ...]:
         """One picture a request, by the file as it would be used and not by the layers in training."""
@@ -189,35 +220,6 @@ class Chooser:
                 drawn += [portrait.pixels for portrait in generate(request, self._model, lora)]
         self._on_step(Step("choose", len(requests), len(requests), what))
         return tuple(drawn)
-
-    def _faces(self, pictures: Sequence[Picture]) -> list[Embedding | None]:
-        return [self._read_face(picture) for picture in pictures]
-
-    def _adherence(self, pictures: Sequence[Picture]) -> float | None:
-        """Share of the prompts' words that the base's tagger sees; None without one, or if it knows none of them."""
-        if self._tagger is None:
-            return None
-        shares = []
-        for request, scores in zip(self._trial.asked, self._tagger.scores(pictures), strict=True):
-            asked = [word.strip().replace(" ", "_") for word in (request.prompt or "").split(",")]
-            known = [scores[word] >= THRESHOLD for word in asked if word in scores]
-            shares += [float(np.mean(known))] if known else []
-        return float(np.mean(shares)) if shares else None
-
-
-@dataclass(frozen=True)
-class _Bare:
-    pictures: tuple[Picture, ...]
-    distance: float
-    spread: float | None
-    adherence: float | None
-
-
-def _look_at_bare(
-    pictures: tuple[Picture, ...], faces: Sequence[Embedding | None], references: References, adherence: float | None
-) -> _Bare:
-    far = [references.distance(face) for face in faces if face is not None]
-    return _Bare(pictures, float(np.mean(far)) if far else _FAR, ranking.spread(pictures), adherence)
 
 
 def likeness_of(faces: Sequence[Embedding | None], references: References, bare: float) -> float:
