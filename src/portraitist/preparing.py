@@ -247,7 +247,7 @@ def cut_plan(request: TrainRequest, base: Base, recipe: Recipe) -> CutPlan:
         )
     in_buckets = request.shape == "buckets" or (request.shape == "auto" and framing in ("half", "full"))
     shapes = buckets(native, base.buckets) if in_buckets else (native,)
-    masked = recipe.background_weight < 1.0
+    masked = recipe.background_weight < 1.0 or recipe.background_target == "base"
     return CutPlan(framing, shapes, recipe.crops_per_photo, masked, request.background == "white")
 
 

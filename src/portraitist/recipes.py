@@ -4,6 +4,7 @@ The library is a folder of data beside the code; a user's own files (`extra` fol
 is the business of those who use them.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,30 @@ from portraitist.errors import BadFile, UnknownName
 T = TypeVar("T")
 
 Framing = Literal["close", "head", "half", "full"]
+OptimizerName = Literal["adamw", "adamw8bit", "prodigy", "adafactor", "lion"]
+Schedule = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "piecewise_constant",
+]
 
 LIBRARY = Path(__file__).parent / "library"
+
+_ABOVE_NOTHING = (
+    "rank", "alpha", "learning_rate", "batch", "visits_per_photo", "max_visits", "checkpoints", "crops_per_photo",
+    "smallest_crop", "background_weight", "schedule_cycles", "schedule_power", "choose_steps", "choose_average",
+)  # fmt: skip
+_NOTHING_OR_MORE = (
+    "text_learning_rate", "warmup", "weight_decay", "max_grad_norm", "min_visits", "repeats", "epochs", "keep_tags",
+    "prior_every", "prior_weight", "class_images", "class_weight", "noise_offset",
+)  # fmt: skip
+_SHARES = ("caption_dropout", "tag_dropout", "ema", "text_until", "smallest_crop")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_RULE = re.compile(r"\d+(\.\d+)?:\d+")
 
 
 class _Strict:
@@ -60,14 +83,30 @@ class Base(_Strict):
 
 @dataclass(frozen=True)
 class Recipe(_Strict):
-    """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step.
+    """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step; docs/recipes.md says
+    more of each.
 
-    A visit is one look at one photo; a step trains `batch` of them. `smallest_crop` is a share of the photo's side,
-    `framing` how much of the sitter the crops show (`close`: face and shoulders, cut by `photos.random_crops`; the
-    others: `photos.framing`), `background_weight` the weight of the loss outside the person (inside it is 1; at 1 there
-    is no mask; 0.2 lies between the 0.1 and 0.3 that other trainers take), `prior_every` n makes each n-th step one
-    that holds the class word to what the bare base answers (0: none), `ema` the decay of the average that is kept (0:
-    none).
+    A visit is one look at one photo; a step trains `batch` of them. `visits_per_photo` times the photos, between
+    `min_visits` and `max_visits`, are the visits of a training; or, as kohya's scripts count, `repeats` times `epochs`
+    of each photo, with no limits. `smallest_crop` is a share of the photo's side, `framing` how much of the sitter the
+    crops show (`close`: face and shoulders, cut by `photos.random_crops`; the others: `photos.framing`).
+
+    Captions: with the chance of `caption_dropout` a step sees none, with that of `tag_dropout` a tag is left out, with
+    `shuffle_tags` they come in a new order each time; the first `keep_tags` (trigger and class word are the first)
+    stay where they are. `tokens` is the room for a caption: longer ones are cut, shorter ones filled up; None: as many
+    chunks of 75 as the longest needs. `clip_skip` None is the base's.
+
+    Loss: `background_weight` is the weight outside the person (inside it is 1; at 1 there is no mask; 0.2 lies between
+    the 0.1 and 0.3 that other trainers take), `background_target` whether the photo or the bare base's own answer is
+    learned there. `prior_every` n makes each n-th step one that holds the class word to what the bare base answers (0:
+    none), `prior_weight` adds that to each step instead. `class_images` pictures a photo are drawn by the base from
+    `class_prompt` ({class} is the class word), and each step also looks at `batch` of them, with `class_weight`.
+    `min_snr_gamma` None weighs all noise levels alike.
+
+    Optimiser: `text_learning_rate` None is half of the other (with `prodigy` the same), `text_until` the share of the
+    steps after which the text encoder rests; `schedule` has the names of diffusers, `schedule_cycles`,
+    `schedule_power` and `schedule_rules` ("1:100,0.1:200,0.01") go with `cosine_with_restarts`, `polynomial` and
+    `piecewise_constant`. `ema` is the decay of the average that is kept (0: none).
 
     `checkpoints` are spread evenly. With `choose_pictures` n each one behind the share `choose_from` of the training
     draws n pictures in `choose_steps` sampler steps, and the best becomes the likeness (see `training.choose`; 0: the
@@ -79,28 +118,45 @@ class Recipe(_Strict):
     title: str = ""
     rank: int = 32
     alpha: float = 32.0
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-4
     text_learning_rate: float | None = None
     train_text: bool = True
-    schedule: Literal["cosine", "constant", "linear"] = "cosine"
+    text_until: float = 1.0
+    schedule: Schedule = "cosine"
+    schedule_cycles: int = 1
+    schedule_power: float = 1.0
+    schedule_rules: str = ""
     warmup: int = 0
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    ema: float = 0.0
     batch: int = 1
     visits_per_photo: int = 200
     min_visits: int = 0
     max_visits: int = 4000
+    repeats: int = 0
+    epochs: int = 0
     crops_per_photo: int = 4
     framing: Framing = "head"
     smallest_crop: float = 0.85
     flip: bool = True
     caption_dropout: float = 0.0
     tag_dropout: float = 0.0
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
+    shuffle_tags: bool = False
+    keep_tags: int = 1
+    tokens: Literal[75, 150, 225] | None = None
+    clip_skip: int | None = None
     noise_offset: float = 0.0
     min_snr_gamma: float | None = None
     background_weight: float = 0.2
+    background_target: Literal["photo", "base"] = "photo"
     prior_every: int = 0
-    ema: float = 0.0
+    prior_weight: float = 0.0
+    class_images: int = 0
+    class_prompt: str = "photo of a {class}"
+    class_weight: float = 1.0
     checkpoints: int = 4
     choose_pictures: int = 0
     choose_steps: int = 10
@@ -108,6 +164,39 @@ class Recipe(_Strict):
     choose_patience: int = 2
     choose_average: int = 1
     strength: float = 1.0
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises BadFile that names the first number that makes no sense."""
+    for name in _ABOVE_NOTHING:
+        _demand(recipe, name, getattr(recipe, name) > 0, "greater than 0")
+    for name in _NOTHING_OR_MORE:
+        _demand(recipe, name, (getattr(recipe, name) or 0) >= 0, "0 or more")
+    for name in _SHARES:
+        _demand(recipe, name, 0 <= getattr(recipe, name) <= 1, "between 0 and 1")
+    _demand(recipe, "min_snr_gamma", recipe.min_snr_gamma is None or recipe.min_snr_gamma > 0, "greater than 0")
+    _demand(recipe, "clip_skip", recipe.clip_skip is None or recipe.clip_skip > 0, "1 or more")
+    _demand(recipe, "betas", all(0 <= beta < 1 for beta in recipe.betas), "from 0 to below 1")
+    _demand(recipe, "epochs", bool(recipe.repeats) == bool(recipe.epochs), "given together with repeats")
+    if recipe.optimizer == "prodigy":
+        same = not recipe.train_text or recipe.text_learning_rate in (None, 0, recipe.learning_rate)
+        _demand(recipe, "text_learning_rate", same, "0 or that of learning_rate with prodigy, which knows one rate")
+    if recipe.schedule == "piecewise_constant":
+        parts = recipe.schedule_rules.split(",")
+        right = all(_RULE.fullmatch(part.strip()) for part in parts[:-1]) and bool(_NUMBER.fullmatch(parts[-1].strip()))
+        _demand(recipe, "schedule_rules", right, 'such as "1:100,0.1:200,0.01"')
+
+
+def _demand(recipe: Recipe, name: str, fulfilled: bool, what: str) -> None:
+    if not fulfilled:
+        raise BadFile(f"Recipe {recipe.name!r}: {name} must be {what}.")
+
+
+def visits(recipe: Recipe, photos: int) -> int:
+    """How many looks at a photo a training on so many photos takes."""
+    if recipe.epochs:
+        return recipe.repeats * recipe.epochs * photos
+    return min(recipe.max_visits, max(recipe.min_visits, recipe.visits_per_photo * photos))
 
 
 @dataclass(frozen=True)

@@ -26,24 +26,27 @@ _ENCODE_AT_ONCE = 8
 @dataclass(frozen=True)
 class Example:
     """A photo as the training sees it: latents (variants, channels, h, w), its caption, and weights of the loss
-    (variants, 1, h, w) with mean 1, or None for a flat loss."""
+    (variants, 1, h, w) against the photo, or None for a flat loss; `held` are weights against the bare base's own
+    answer, or None. Together they have mean 1."""
 
     latents: Tensor
     weights: Tensor | None
     caption: str
+    held: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Draw:
     """What one step looks at, a value for each picture of its batch: the photo's number, which of its variants, the
     caption, and a place in [0, 1) that says how much noise. All pictures of a batch have one size. `prior` marks a step
-    that holds the class word to the bare base."""
+    that holds the class word to the bare base; `unnamed` are the captions without the trigger."""
 
     photos: tuple[int, ...]
     variants: tuple[int, ...]
     captions: tuple[str, ...]
     places: tuple[float, ...]
     prior: bool
+    unnamed: tuple[str, ...] = ()
 
 
 def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -> tuple[Example, ...]:
@@ -55,8 +58,8 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
         pixels = [variant for variant, _ in variants]
         parts = [model.encode(pixels[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pixels), _ENCODE_AT_ONCE)]
         latents = torch.cat(parts)
-        weights = _loss_weights([mask for _, mask in variants], latents, job.recipe.background_weight)
-        examples.append(Example(latents, weights, picture.caption))
+        weights, held = _loss_weights([mask for _, mask in variants], latents, job.recipe)
+        examples.append(Example(latents, weights, picture.caption, held))
     on_picture(len(job.pictures))
     return tuple(examples)
 
@@ -68,10 +71,19 @@ def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Draw:
     picked = _pick(examples, job.seed, recipe.batch, step)
     variants = tuple(_randint(len(examples[photo].latents), generator) for photo in picked)
     prior = recipe.prior_every > 0 and step % recipe.prior_every == recipe.prior_every - 1
-    captions = tuple(_caption(examples[photo].caption, job, prior, generator) for photo in picked)
+    captions = tuple(_caption(examples[photo].caption, recipe, generator) for photo in picked)
+    unnamed = tuple(_unnamed(caption, job) for caption in captions)
     start = derive_seed(job.seed, "places") / 2**63
     places = tuple((start + (step * recipe.batch + i) * _GOLDEN) % 1.0 for i in range(recipe.batch))
-    return Draw(tuple(picked), variants, captions, places, prior)
+    return Draw(tuple(picked), variants, unnamed if prior else captions, places, prior, unnamed)
+
+
+def draw_class(pictures: int, job: TrainingJob, step: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Which of the class pictures a step looks at, and their places: each once an epoch, as the photos."""
+    numbers = [step * job.recipe.batch + i for i in range(job.recipe.batch)]
+    seed = derive_seed(job.seed, "class pictures")
+    start = seed / 2**63
+    return tuple(_turn(seed, i, pictures) for i in numbers), tuple((start + i * _GOLDEN) % 1.0 for i in numbers)
 
 
 def _variants(
@@ -127,17 +139,23 @@ def _cut_mask(mask: NDArray[np.float32], box: Box, size: Size) -> NDArray[np.flo
     return np.asarray(person - outside, dtype=np.float32)
 
 
-def _loss_weights(masks: Sequence[NDArray[np.float32] | None], latents: Tensor, background: float) -> Tensor | None:
-    """1 on the person, `background` elsewhere, 0 over the photo's edge; each picture's mean is brought to 1."""
-    if background >= 1.0:
-        return None
+def _loss_weights(
+    masks: Sequence[NDArray[np.float32] | None], latents: Tensor, recipe: Recipe
+) -> tuple[Tensor | None, Tensor | None]:
+    """Weights against the photo: 1 on the person; against the photo or the bare base: the recipe's on the background;
+    0 over the photo's edge. Each picture's mean is brought to 1."""
+    background, held = recipe.background_weight, recipe.background_target == "base"
+    if background >= 1.0 and not held:
+        return None, None
     small = torch.ones(len(masks), 1, *latents.shape[-2:])
     for i, mask in enumerate(masks):
         if mask is not None:
             whole = torch.from_numpy(mask)[None]
             small[i] = torch.nn.functional.adaptive_avg_pool2d(whole, (latents.shape[-2], latents.shape[-1]))
-    weights = torch.where(small < 0, background * (1.0 + small), background + (1.0 - background) * small)
-    return (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).to(latents.device)
+    person, outside = small.clamp(min=0.0), background * (1.0 - small.abs())
+    mean = (person + outside).mean(dim=(1, 2, 3), keepdim=True)
+    person, outside = ((part / mean).to(latents.device) for part in (person, outside))
+    return (person, outside) if held else (person + outside, None)
 
 
 def _pick(examples: Sequence[Example], seed: Seed, batch: int, step: int) -> list[int]:
@@ -161,15 +179,22 @@ def _turn(seed: Seed, visit: int, photos: int) -> int:
     return int(np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(photos)[place])
 
 
-def _caption(caption: str, job: TrainingJob, prior: bool, generator: torch.Generator) -> str:
-    """The caption with the recipe's dropout; for a prior step without the trigger."""
-    if _uniform(generator) < job.recipe.caption_dropout:
+def _caption(caption: str, recipe: Recipe, generator: torch.Generator) -> str:
+    """The caption with the recipe's dropout and order."""
+    if _uniform(generator) < recipe.caption_dropout:
         return ""
-    first, *tags = [tag.strip() for tag in caption.split(",")]
-    tags = [tag for tag in tags if _uniform(generator) >= job.recipe.tag_dropout]
-    if prior:
-        first = " ".join(word for word in first.split() if word != job.trigger) or job.class_word
-    return ", ".join([first, *tags])
+    tags = [tag.strip() for tag in caption.split(",")]
+    kept, rest = tags[: recipe.keep_tags], tags[recipe.keep_tags :]
+    rest = [tag for tag in rest if _uniform(generator) >= recipe.tag_dropout]
+    if recipe.shuffle_tags:
+        rest = [rest[i] for i in torch.randperm(len(rest), generator=generator).tolist()]
+    return ", ".join([*kept, *rest])
+
+
+def _unnamed(caption: str, job: TrainingJob) -> str:
+    """The caption without the trigger; the class word where nothing else was said beside it."""
+    tags = (" ".join(word for word in tag.split() if word != job.trigger) for tag in caption.split(","))
+    return ", ".join(tag or job.class_word for tag in tags) if caption else ""
 
 
 def _uniform(generator: torch.Generator) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor
 from portraitist.families.base import Model, Trainable
 from portraitist.recipes import Recipe
 from portraitist.training.losses import loss_of
-from portraitist.training.optimizers import rate_factor
+from portraitist.training.optimizers import facts_of, rate_factors, set_rates
 from portraitist.training.tape import Kind, Tape
 
 _FP16_SCALE = 256.0
@@ -38,14 +38,16 @@ class Stepper:
         self._model, self._trainable, self._optimizer = model, trainable, optimizer
         self._recipe, self._tape = recipe, tape
         device = model.device.device
-        steps = len(tape.kinds)
-        self._factors = torch.tensor([rate_factor(recipe, step, steps) for step in range(steps)]).to(device)
+        self._factors = rate_factors(recipe, len(tape.kinds)).to(device)
         self._generator = torch.Generator(device)
         self._number = torch.zeros(1, dtype=torch.int64, device=device)
         self._noise = {kind: tape.empty_noise(kind) for kind in dict.fromkeys(tape.kinds)}
         self._graphs: _Graphs | None = None
         self.how = "each step on its own"
-        if device.type == "cuda" and graphs:
+        unrecorded = facts_of(recipe).unrecorded
+        if device.type == "cuda" and graphs and unrecorded:
+            self.how += f", for {recipe.optimizer} cannot be recorded as a CUDA graph: {unrecorded}"
+        elif device.type == "cuda" and graphs:
             self._graphs = _Graphs(device)
             self.how = "each step one CUDA graph"
 
@@ -67,9 +69,7 @@ class Stepper:
         """The whole step, without a look at any value: all of it can be recorded."""
         trainable, recipe = self._trainable, self._recipe
         scale = _FP16_SCALE if self._model.device.dtype == torch.float16 else 1.0
-        factor = self._factors.index_select(0, self._number)[0]
-        for group in self._optimizer.param_groups:
-            group["lr"].copy_(group["initial_lr"] * factor)
+        set_rates(self._optimizer, self._factors.index_select(0, self._number)[0])
         batch = self._tape.batch(kind, self._number, self._noise[kind])
         trainable.forget()
         loss = loss_of(self._model, batch, recipe)

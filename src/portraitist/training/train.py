@@ -20,12 +20,13 @@ from types import FrameType
 import torch
 
 from portraitist import __version__
-from portraitist.errors import BadFile, BadRequest, Cancelled
+from portraitist.errors import BadRequest, Cancelled
 from portraitist.families.base import Model
 from portraitist.families.memory import enough_memory
 from portraitist.files import make_folder
 from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
+from portraitist.recipes import check_recipe, visits
 from portraitist.training.checkpoints import Keeper, State, astray, can_go_on, check_numbers
 from portraitist.training.dataset import prepare
 from portraitist.training.job import (
@@ -36,7 +37,7 @@ from portraitist.training.job import (
     TrainingStep,
     never_enough,
 )
-from portraitist.training.optimizers import make_optimizer, text_rate
+from portraitist.training.optimizers import check_package, make_optimizer, text_rate
 from portraitist.training.step import Stepper, move_average
 from portraitist.training.tape import Tape, record
 from portraitist.types import OnStep, no_progress
@@ -55,27 +56,14 @@ class Plan:
 
 
 def make_plan(job: TrainingJob) -> Plan:
-    """How long the job is by its recipe. Raises BadRequest without photos, BadFile for a senseless recipe."""
+    """How long the job is by its recipe. Raises BadRequest without photos, BadFile for a senseless recipe,
+    MissingModel for an optimiser whose package is not installed."""
     recipe = job.recipe
     if not job.pictures:
         raise BadRequest("There is no photo to train on.")
-    positive = (
-        "rank",
-        "alpha",
-        "learning_rate",
-        "batch",
-        "visits_per_photo",
-        "max_visits",
-        "checkpoints",
-        "choose_steps",
-        "choose_average",
-        "background_weight",
-    )
-    wrong = [name for name in positive if not getattr(recipe, name) > 0]
-    if wrong:
-        raise BadFile(f"Recipe {recipe.name!r}: {wrong[0]} must be greater than 0.")
-    visits = min(recipe.max_visits, max(recipe.min_visits, recipe.visits_per_photo * len(job.pictures)))
-    steps = -(-visits // recipe.batch)
+    check_recipe(recipe)
+    check_package(recipe)
+    steps = -(-visits(recipe, len(job.pictures)) // recipe.batch)
     marks = {max(1, round(steps * (i + 1) / recipe.checkpoints)) for i in range(recipe.checkpoints)}
     return Plan(steps, tuple(sorted(marks)))
 
@@ -108,8 +96,8 @@ def train(
     parts = torch.stack(state.losses).float().cpu().chunk(_PARTS_OF_LOSS)
     loss = tuple(float(part.mean()) for part in parts)
     points = tuple(state.checkpoints)
-    visits, warnings = state.step * job.recipe.batch, tuple(state.warnings)
-    return TrainingResult(points[-1].file, points, state.step, visits, seconds, loss, plan.steps, warnings)
+    looks, warnings = state.step * job.recipe.batch, tuple(state.warnings)
+    return TrainingResult(points[-1].file, points, state.step, looks, seconds, loss, plan.steps, warnings)
 
 
 def _begin(job: TrainingJob, model: Model, keeper: Keeper) -> State:
@@ -194,7 +182,7 @@ def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) 
         batch=recipe.batch,
         steps=step,
         seed=job.seed,
-        clip_skip=base.clip_skip,
+        clip_skip=recipe.clip_skip or base.clip_skip,
         started=start,
         finished=time.time(),
         captions=tuple(picture.caption for picture in job.pictures),
