@@ -34,6 +34,7 @@ PARTS: Mapping[str, Mapping[str, Settings | None]] = {
     "rank": {"4": {"rank": 4, "alpha": 4.0}, "16": {"rank": 16, "alpha": 16.0}, "32": None,
              "64": {"rank": 64, "alpha": 64.0}},
     "rate": {"x 0.3": {"rate": 0.3}, "x 1": None, "x 3": {"rate": 3.0}},
+    "batch at equal looks": {"1": {"batch": 1}, "1, a third of the rate": {"batch": 1, "rate": 0.3}, "4": None},
     "steps a photo": {
         **{str(n): {"visits_per_photo": n, "min_visits": 0} for n in (50, 100, 200)}, "300": None,
         "400": {"visits_per_photo": 400},
@@ -57,7 +58,7 @@ def main() -> None:
 
 def name_of(part: str, what: str) -> str:
     """A variant's name, of which a folder is made."""
-    words = f"{part} {what}".replace("<sks>", "sks in brackets")
+    words = f"{part} {what}".replace("<sks>", "sks in brackets").replace(",", "")
     return "-".join(words.split())
 
 

@@ -165,7 +165,7 @@ def resting(modules: Sequence[nn.Module]) -> Iterator[None]:
 def applied(parts: Mapping[str, nn.Module], slots: Slots, loras: Sequence[tuple[Lora, float]]) -> Iterator[None]:
     """Within: the weights of `parts` have the LoRAs times their strengths added (in float32, then rounded).
 
-    The old tensors are kept and put back, so nothing drifts.
+    Copies of the old values are put back, so nothing drifts. The weights stay where they lie: recordings read them.
     """
     names = sorted({name for lora, strength in loras if strength for name in lora.layers})
     kept: list[tuple[nn.Parameter, Tensor]] = []
@@ -177,10 +177,9 @@ def applied(parts: Mapping[str, nn.Module], slots: Slots, loras: Sequence[tuple[
             for lora, strength in loras:
                 if strength and name in lora.layers:
                     total = total + strength * lora.layers[name].delta(weight.device)
-            kept.append((weight, weight.data))
-            fresh = torch.empty_like(weight.data)  # keeps the memory format
-            weight.data = fresh.copy_(total)
+            kept.append((weight, weight.data.clone()))
+            weight.data.copy_(total)
         yield
     finally:
         for weight, data in kept:
-            weight.data = data
+            weight.data.copy_(data)

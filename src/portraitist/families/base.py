@@ -124,6 +124,9 @@ class Model(Protocol):
     def predict(self, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
         """The denoiser's answer, float32 and shaped like `latents`; `times` is (batch,) in the scheduler's steps."""
 
+    def answer(self, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
+        """`predict` for those who ask many times with one shape and want no gradients: on CUDA a recorded graph."""
+
     def noised(self, latents: Tensor, noise: Tensor, places: Tensor) -> Noised:
         """Mix noise into latents; `places` (batch,) in [0, 1) is how far along the noise schedule, 1 = pure noise."""
 

@@ -16,6 +16,7 @@ from portraitist.devices import Device
 from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families import adapters, clip, fused
 from portraitist.families.base import Condition, Noised, Trainable, Words
+from portraitist.families.replay import Replays
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base
@@ -53,6 +54,7 @@ class UNetModel(ABC):
         self._signal = DDPMScheduler.from_config(dict(scheduler_config)).alphas_cumprod.to(device.device)
         self._velocity = scheduler_config.get("prediction_type") == "v_prediction"
         self._alpha = 0.0
+        self._replays = Replays()
         self._scale = 2 ** (len(vae.config.block_out_channels) - 1)
 
     # what a family says of itself
@@ -108,6 +110,11 @@ class UNetModel(ABC):
         answer = self.unet(latents.to(dtype), times, condition.states.to(dtype), return_dict=False, **added)[0]
         return torch.as_tensor(answer.float())
 
+    def answer(self, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
+        if self.device.type != "cuda":
+            return self.predict(latents, times, condition)
+        return self._replays.predict(self.predict, latents, times, condition)
+
     def times(self, places: Tensor) -> Tensor:
         return (places * len(self._signal)).long().clamp(0, len(self._signal) - 1)
 
@@ -125,6 +132,7 @@ class UNetModel(ABC):
 
     def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed) -> Trainable:
         self._alpha = alpha
+        self._replays.forget()
         adapters.attach(self.unet, _TARGETS, rank=rank, alpha=alpha, seed=derive_seed(seed, "unet"))
         for number, (part, encoder) in enumerate(self.encoders.items() if text else ()):
             chance = derive_seed(seed, "text", *([number] if number else []))
@@ -150,6 +158,7 @@ class UNetModel(ABC):
         return adapters.resting(tuple(self._parts.values()))
 
     def detach(self) -> None:
+        self._replays.forget()
         for part in self._parts.values():
             adapters.detach(part)
 

@@ -96,7 +96,7 @@ def _sample(request: PortraitRequest, model: Model, condition: Condition, seed: 
     copies = 1 if _plain(request) else 2
     for moment in scheduler.timesteps:
         scaled = scheduler.scale_model_input(latents, moment)
-        answer = model.predict(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies), condition)
+        answer = model.answer(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies), condition)
         if copies == 2:
             without, told = answer.chunk(2)
             answer = without + (request.cfg or 0.0) * (told - without)
