@@ -65,7 +65,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix.lower() in _PICKLES:
         raise UnfitModel(
             f"{path.name} is a pickle, which can run code when it is opened.",
-            hint="Convert it to safetensors on a machine that you can lose.",
+            hint=f"Convert it: portraitist convert {path}",
         )
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

@@ -12,9 +12,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from portraitist.files import write_text
 from portraitist.recipes import Recipe
+
+_OPTIMIZERS: Mapping[str, str] = MappingProxyType(
+    {
+        "adamw": "torch.optim.adamw.AdamW",
+        "adamw8bit": "bitsandbytes.optim.adamw.AdamW8bit",
+        "prodigy": "prodigyopt.prodigy.Prodigy",
+        "adafactor": "torch.optim.Adafactor",
+        "lion": "lion_pytorch.lion_pytorch.Lion",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -144,18 +155,23 @@ def _data(origin: Origin) -> dict[str, str]:
 
 def _numbers(origin: Origin, recipe: Recipe) -> dict[str, str]:
     """What else the recipe says, in kohya's words."""
+    optimizer = _OPTIMIZERS.get(recipe.optimizer, recipe.optimizer)
     return {
+        "ss_optimizer": f"{optimizer}(weight_decay={recipe.weight_decay},betas={recipe.betas})",
         "ss_lr_scheduler": recipe.schedule,
         "ss_lr_warmup_steps": str(recipe.warmup),
         "ss_max_grad_norm": str(recipe.max_grad_norm),
+        "ss_max_token_length": str(recipe.tokens),
         "ss_noise_offset": str(recipe.noise_offset or None),
         "ss_min_snr_gamma": str(recipe.min_snr_gamma),
+        "ss_prior_loss_weight": str(recipe.class_weight if recipe.class_images else recipe.prior_weight),
         "ss_caption_dropout_rate": str(recipe.caption_dropout),
         "ss_caption_tag_dropout_rate": str(recipe.tag_dropout),
+        "ss_shuffle_caption": str(recipe.shuffle_tags),
+        "ss_keep_tokens": str(recipe.keep_tags),
         "ss_flip_aug": str(recipe.flip),
         "ss_random_crop": str(recipe.crops_per_photo > 1),
         "ss_cache_latents": "True",
-        "ss_optimizer": f"torch.optim.adamw.AdamW(weight_decay={recipe.weight_decay})",
         "portraitist.recipe": recipe.name,
     }
 
