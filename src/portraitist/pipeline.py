@@ -26,7 +26,8 @@ from portraitist.families.found import find_base, lasting_name, place_of
 from portraitist.files import make_folder, remove_folder, replacing, sweep
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
-from portraitist.lora.metadata import write_sidecar
+from portraitist.lora.formats import read_metadata
+from portraitist.lora.metadata import sidecar_version, write_sidecar
 from portraitist.photos import PhotoCheck, opened
 from portraitist.preparing import (
     Prepared,
@@ -229,7 +230,8 @@ def _finish_likeness(request: TrainRequest, recipe: Recipe, likeness: Path, fold
     with replacing(folder.likeness) as part:
         shutil.copyfile(likeness, part)
     phrase = tags.subject(request.trigger, request.class_word)
-    write_sidecar(folder.likeness, title=f"Likeness of {folder.name}", phrase=phrase, strength=recipe.strength)
+    title, version = f"Likeness of {folder.name}", sidecar_version(read_metadata(folder.likeness))
+    write_sidecar(folder.likeness, title=title, phrase=phrase, strength=recipe.strength, version=version)
 
 
 def _record(

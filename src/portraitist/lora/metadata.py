@@ -12,14 +12,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from portraitist.files import write_text
+from portraitist.recipes import Recipe
+
+_OPTIMIZERS: Mapping[str, str] = MappingProxyType(
+    {
+        "adamw": "torch.optim.adamw.AdamW",
+        "adamw8bit": "bitsandbytes.optim.adamw.AdamW8bit",
+        "prodigy": "prodigyopt.prodigy.Prodigy",
+        "adafactor": "torch.optim.Adafactor",
+        "lion": "lion_pytorch.lion_pytorch.Lion",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Origin:
     """Where a likeness comes from, as far as its file tells. `base_model_version` and `architecture` are the family's
-    words (`sd_v1`, `stable-diffusion-v1/lora`), times are seconds since 1970, `size` is (width, height)."""
+    words (`sd_v1`, `stable-diffusion-v1/lora`), times are seconds since 1970, `size` is (width, height); `sizes` are
+    those that the photos were trained in, one a photo; `thumbnail` is a data URL of a small picture."""
 
     name: str
     trigger: str
@@ -44,12 +57,35 @@ class Origin:
     captions: tuple[str, ...]
     version: str
     fingerprint: str = ""
+    recipe: Recipe | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    author: str = ""
+    thumbnail: str = ""
 
 
 def describe(origin: Origin) -> dict[str, str]:
     """The metadata of a likeness, without the hashes of its tensors."""
-    width, height = origin.size
-    phrase = f"{origin.trigger} {origin.class_word}".strip()
+    told = {**_kohya(origin), **_data(origin), **_spec(origin)}
+    if origin.recipe is not None:
+        told |= _numbers(origin, origin.recipe)
+    return told | {
+        "portraitist.base": origin.base,
+        "portraitist.trigger": origin.trigger,
+        "portraitist.class_word": origin.class_word,
+        "portraitist.fingerprint": origin.fingerprint,
+    }
+
+
+def sidecar_version(metadata: Mapping[str, str]) -> str:
+    """The WebUI's word for the family of a LoRA, as its Lora tab tells it from the metadata."""
+    version = metadata.get("ss_base_model_version", "")
+    if version.startswith("sdxl_"):
+        return "SDXL"
+    return "SD2" if metadata.get("ss_v2") == "True" else "SD1" if metadata else "Unknown"
+
+
+def _kohya(origin: Origin) -> dict[str, str]:
+    """Who, on what, how long."""
     return {
         "ss_v2": "False",
         "ss_base_model_version": origin.base_model_version,
@@ -58,36 +94,119 @@ def describe(origin: Origin) -> dict[str, str]:
         "ss_network_alpha": str(origin.alpha),
         "ss_network_args": "{}",
         "ss_output_name": origin.name,
+        "ss_session_id": str(_session(origin)),
         "ss_sd_model_name": origin.base,
+        "ss_sd_model_hash": origin.base_sha256[:8],
         "ss_new_sd_model_hash": origin.base_sha256,
-        "ss_resolution": f"({width}, {height})",
         "ss_clip_skip": str(origin.clip_skip),
-        "ss_num_train_images": str(len(origin.captions)),
-        "ss_tag_frequency": json.dumps({f"1_{phrase}": _tag_counts(origin.captions)}, ensure_ascii=False),
         "ss_steps": str(origin.steps),
         "ss_seed": str(origin.seed),
         "ss_learning_rate": str(origin.learning_rate),
         "ss_unet_lr": str(origin.learning_rate),
         "ss_text_encoder_lr": str(origin.text_learning_rate),
-        "ss_total_batch_size": str(origin.batch),
-        "ss_optimizer": "torch.optim.AdamW",
+        "ss_optimizer": "torch.optim.adamw.AdamW",
         "ss_training_comment": f"portraitist {origin.version}",
         "ss_training_started_at": str(origin.started),
         "ss_training_finished_at": str(origin.finished),
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": origin.architecture,
-        "modelspec.implementation": origin.implementation,
-        "modelspec.title": origin.name,
-        "modelspec.resolution": f"{width}x{height}",
-        "modelspec.date": datetime.fromtimestamp(origin.finished, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-        "modelspec.trigger_phrase": phrase,
-        "modelspec.usage_hint": f"Write '{phrase}' in the prompt.",
-        "modelspec.prediction_type": origin.prediction,
-        "portraitist.base": origin.base,
-        "portraitist.trigger": origin.trigger,
-        "portraitist.class_word": origin.class_word,
-        "portraitist.fingerprint": origin.fingerprint,
     }
+
+
+def _data(origin: Origin) -> dict[str, str]:
+    """The photos, as kohya's programs tell a set: a folder `<repeats>_<words>`, its tags, its buckets."""
+    width, height = origin.size
+    photos = len(origin.captions)
+    folder = f"1_{_phrase(origin)}"
+    tags = {folder: _tag_counts(origin.captions)}
+    buckets = {
+        str(number): {"resolution": list(size), "count": count}
+        for number, (size, count) in enumerate(sorted(Counter(origin.sizes or (origin.size,) * photos).items()))
+    }
+    info = {"buckets": buckets, "mean_img_ar_error": 0.0}
+    batches = -(-photos // max(1, origin.batch))
+    bucketed = len(buckets) > 1
+    dataset = {
+        "is_dreambooth": True,
+        "batch_size_per_device": origin.batch,
+        "num_train_images": photos,
+        "num_reg_images": 0,
+        "resolution": [width, height],
+        "enable_bucket": bucketed,
+        "bucket_info": info,
+        "tag_frequency": tags,
+        "subsets": [{"img_count": photos, "num_repeats": 1, "image_dir": folder, "class_tokens": _phrase(origin)}],
+    }
+    return {
+        "ss_resolution": f"({width}, {height})",
+        "ss_num_train_images": str(photos),
+        "ss_num_reg_images": "0",
+        "ss_num_batches_per_epoch": str(batches),
+        "ss_epoch": str(-(-origin.steps // max(1, batches))),
+        "ss_batch_size_per_device": str(origin.batch),
+        "ss_total_batch_size": str(origin.batch),
+        "ss_gradient_accumulation_steps": "1",
+        "ss_enable_bucket": str(bucketed),
+        "ss_bucket_info": json.dumps(info),
+        "ss_datasets": json.dumps([dataset], ensure_ascii=False),
+        "ss_dataset_dirs": json.dumps({folder: {"n_repeats": 1, "img_count": photos}}, ensure_ascii=False),
+        "ss_reg_dataset_dirs": "{}",
+        "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
+    }
+
+
+def _numbers(origin: Origin, recipe: Recipe) -> dict[str, str]:
+    """What else the recipe says, in kohya's words."""
+    optimizer = _OPTIMIZERS.get(recipe.optimizer, recipe.optimizer)
+    return {
+        "ss_optimizer": f"{optimizer}(weight_decay={recipe.weight_decay},betas={recipe.betas})",
+        "ss_lr_scheduler": recipe.schedule,
+        "ss_lr_warmup_steps": str(recipe.warmup),
+        "ss_max_grad_norm": str(recipe.max_grad_norm),
+        "ss_max_token_length": str(recipe.tokens),
+        "ss_noise_offset": str(recipe.noise_offset or None),
+        "ss_min_snr_gamma": str(recipe.min_snr_gamma),
+        "ss_prior_loss_weight": str(recipe.class_weight if recipe.class_images else recipe.prior_weight),
+        "ss_caption_dropout_rate": str(recipe.caption_dropout),
+        "ss_caption_tag_dropout_rate": str(recipe.tag_dropout),
+        "ss_shuffle_caption": str(recipe.shuffle_tags),
+        "ss_keep_tokens": str(recipe.keep_tags),
+        "ss_flip_aug": str(recipe.flip),
+        "ss_random_crop": str(recipe.crops_per_photo > 1),
+        "ss_cache_latents": "True",
+        "portraitist.recipe": recipe.name,
+    }
+
+
+def _spec(origin: Origin) -> dict[str, str]:
+    """ModelSpec 1.0.1."""
+    width, height = origin.size
+    phrase = _phrase(origin)
+    spec = {
+        "sai_model_spec": "1.0.1",
+        "architecture": origin.architecture,
+        "implementation": origin.implementation,
+        "title": origin.name,
+        "description": f"A likeness (LoRA) of {origin.name} on {origin.base}.",
+        "resolution": f"{width}x{height}",
+        "date": datetime.fromtimestamp(origin.finished, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "trigger_phrase": phrase,
+        "usage_hint": f"Write '{phrase}' in the prompt.",
+        "tags": "portrait, lora",
+        "prediction_type": "v" if origin.prediction == "v_prediction" else "epsilon",
+        "encoder_layer": str(origin.clip_skip),
+        "author": origin.author,
+        "thumbnail": origin.thumbnail,
+    }
+    return {f"modelspec.{key}": value for key, value in spec.items() if value}
+
+
+def _phrase(origin: Origin) -> str:
+    return f"{origin.trigger} {origin.class_word}".strip()
+
+
+def _session(origin: Origin) -> int:
+    """kohya draws a number for each run; ours is the same for the same training."""
+    text = f"{origin.name} {origin.fingerprint} {origin.seed}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
 
 
 def with_hashes(metadata: Mapping[str, str], data: bytes) -> dict[str, str]:
@@ -103,11 +222,16 @@ def with_hashes(metadata: Mapping[str, str], data: bytes) -> dict[str, str]:
     }
 
 
-def write_sidecar(lora: Path, *, title: str, phrase: str, strength: float, negative: str = "") -> Path:
-    """Write `<lora>.json` beside the file: the WebUI then offers the trigger words with one click."""
+def write_sidecar(
+    lora: Path, *, title: str, phrase: str, strength: float, negative: str = "", version: str = "SD1"
+) -> Path:
+    """Write `<lora>.json` beside the file: the WebUI then offers the trigger words with one click.
+
+    `version` is the WebUI's word for the family, as `sidecar_version` says.
+    """
     values = {
         "description": title,
-        "sd version": "SD1",
+        "sd version": version,
         "activation text": phrase,
         "preferred weight": strength,
         "negative text": negative,

@@ -188,6 +188,8 @@ def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) 
         captions=tuple(picture.caption for picture in job.pictures),
         version=__version__,
         fingerprint=mark,
+        recipe=recipe,
+        sizes=tuple((one.frame.size.width, one.frame.size.height) if one.frame else base.size for one in job.pictures),
     )
 
 
