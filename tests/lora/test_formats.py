@@ -1,4 +1,4 @@
-"""LoRA files: golden names, both dialects there and back, the same pixels in plain diffusers, and what is refused."""
+"""LoRA files: golden names, every dialect there and back, the same pixels in plain diffusers, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portraitist.devices import choose_device
 from portraitist.errors import MissingModel, UnfitModel
 from portraitist.families.base import Model
 from portraitist.generation.generate import generate
-from portraitist.lora.formats import Lora, LoraLayer, read, read_tensors, write, write_diffusers
+from portraitist.lora.formats import DIALECTS, Dialect, Lora, LoraLayer, read, read_tensors, write
 from portraitist.lora.metadata import with_hashes, write_sidecar
 from portraitist.recipes import Base
 from portraitist.requests import PortraitRequest
@@ -69,19 +69,19 @@ def test_the_hash_is_that_of_the_files_body(model: Model, lora: Lora, tmp_path: 
     assert with_hashes({}, data)["sshs_model_hash"] == read_tensors(path)[1]["sshs_model_hash"]
 
 
-@pytest.mark.parametrize("writer", [write, write_diffusers])
-def test_both_dialects_read_back(model: Model, lora: Lora, tmp_path: Path, writer) -> None:  # type: ignore[no-untyped-def]
-    path = writer(tmp_path / "a.safetensors", lora, model.slots(), dtype=torch.float32)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_reads_back(model: Model, lora: Lora, tmp_path: Path, dialect: Dialect) -> None:
+    path = write(tmp_path / "a.safetensors", lora, model.slots(), dialect=dialect, dtype=torch.float32)
     assert alike(read(path, model.slots()), lora, 1e-5)
 
 
-@pytest.mark.parametrize("writer", [write, write_diffusers])
+@pytest.mark.parametrize("dialect", ["kohya", "diffusers"])
 def test_plain_diffusers_makes_the_same_pixels(
-    model: Model, lora: Lora, tiny_base: Path, tmp_path: Path, writer  # type: ignore[no-untyped-def]
-) -> None:  # fmt: skip
+    model: Model, lora: Lora, tiny_base: Path, tmp_path: Path, dialect: Dialect
+) -> None:
     from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
-    path = writer(tmp_path / "anna.safetensors", lora, model.slots(), dtype=torch.float32)
+    path = write(tmp_path / "anna.safetensors", lora, model.slots(), dialect=dialect, dtype=torch.float32)
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_base)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
@@ -107,16 +107,17 @@ def test_names_of_other_times_are_understood(model: Model, lora: Lora, tmp_path:
     save_file(renamed, tmp_path / "te1.safetensors")
     assert alike(read(tmp_path / "te1.safetensors", model.slots()), lora)
 
-    tensors, _ = read_tensors(write_diffusers(tmp_path / "d.safetensors", lora, model.slots()))
-    renamed = {key.replace("text_encoder.", "text_encoder.text_model."): tensor for key, tensor in tensors.items()}
-    save_file(renamed, tmp_path / "old.safetensors")
-    assert alike(read(tmp_path / "old.safetensors", model.slots()), lora)
+    tensors, _ = read_tensors(write(tmp_path / "d.safetensors", lora, model.slots(), dialect="diffusers"))
+    assert any(key.startswith("text_encoder.text_model.encoder.") for key in tensors)
+    renamed = {key.replace("text_encoder.text_model.", "text_encoder."): tensor for key, tensor in tensors.items()}
+    save_file(renamed, tmp_path / "new.safetensors")
+    assert alike(read(tmp_path / "new.safetensors", model.slots()), lora)
 
 
 def test_an_alpha_in_diffusers_metadata_counts(model: Model, lora: Lora, tmp_path: Path) -> None:
     halved = Lora({name: LoraLayer(layer.down, layer.up, 2.0) for name, layer in lora.layers.items()})
     told = json.dumps({"unet.lora_alpha": 3.0, "text_encoder.lora_alpha": 3.0})
-    tensors, _ = read_tensors(write_diffusers(tmp_path / "d.safetensors", halved, model.slots()))
+    tensors, _ = read_tensors(write(tmp_path / "d.safetensors", halved, model.slots(), dialect="diffusers"))
     save_file(tensors, tmp_path / "told.safetensors", {"lora_adapter_metadata": told})
     assert alike(read(tmp_path / "told.safetensors", model.slots()), lora)
 
@@ -138,7 +139,7 @@ def test_what_does_not_fit_is_refused(model: Model, lora: Lora, tmp_path: Path) 
 
     tensors, _ = read_tensors(write(tmp_path / "a.safetensors", lora, slots))
     broken = {
-        "no plain LoRA": {**tensors, f"{name}.dora_scale": torch.ones(1)},
+        "a DoRA": {**tensors, f"{name}.dora_scale": torch.ones(1)},
         "one of its two": {key: tensor for key, tensor in tensors.items() if key != f"{name}.lora_up.weight"},
     }
     for reason, values in broken.items():
