@@ -22,7 +22,7 @@ from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
-from portraitist.families.found import find_base, lasting_name, place_of
+from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
 from portraitist.files import make_folder, remove_folder, replacing, sweep
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
@@ -153,6 +153,7 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     recipe = find(Recipe, request.recipe or base.recipe, library_folders(settings))
     cut_plan(request, base, recipe)  # better told now than after the check
     place_of(base, settings, on_step)
+    base = replace(base, checksum=weights_sum(base, settings))
     return base, recipe
 
 

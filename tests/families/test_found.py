@@ -154,6 +154,10 @@ def test_pickles_damage_and_wrong_paths(tmp_path: Path, settings: Settings) -> N
         find_base(str(cut), settings)
     with pytest.raises(MissingModel, match="There is no base at"):
         find_base(str(tmp_path / "nowhere" / "x.safetensors"), settings)
+    with pytest.raises(MissingModel, match="name too long"):
+        find_base(f"{tmp_path}/{'x' * 300}", settings)
+    with pytest.raises(UnknownName):
+        find_base("~nobody-here", settings)
     with pytest.raises(UnknownName, match="no base named 'dreamy'") as unknown:
         find_base("dreamy", settings)
     assert "mini" in str(unknown.value.hint) and ".safetensors" in str(unknown.value.hint)
@@ -199,6 +203,7 @@ def change(folder: Path, **values: Any) -> None:
         ({"in_channels": 9}, "for inpainting"),
         ({"cross_attention_dim": 1024, "use_linear_projection": True}, "a Stable Diffusion 2 base"),
         ({"addition_embed_type": "text_time", "cross_attention_dim": 1280}, "an SDXL refiner"),
+        ({"time_cond_proj_dim": 256}, "a latent consistency model"),
         ({"_class_name": "FluxTransformer2DModel"}, "a FluxTransformer2DModel"),
     ],
 )

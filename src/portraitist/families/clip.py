@@ -92,11 +92,6 @@ def inner(encoder: nn.Module) -> Any:
     return getattr(encoder, "text_model", encoder)
 
 
-def kohya_path(path: str) -> str:
-    """A module's path as kohya's names have it: always below `text_model`."""
-    return f"text_model.{path}" if path.startswith("encoder.") else path
-
-
 def targets(encoder: nn.Module, unused: int) -> list[str]:
     """The paths of the linear layers that a LoRA is trained on; none in the last `unused` layers."""
     layers = inner(encoder).encoder.layers

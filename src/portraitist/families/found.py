@@ -4,6 +4,7 @@ What a path holds is told by its configurations and tensors, never by its name. 
 """
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,15 +47,15 @@ def path_of(name: str, settings: Settings) -> Path | None:
     """The absolute path that `name` means, or None for a name of the library or a TOML file."""
     if name.endswith(".toml"):
         return None
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises for a user that does not exist
     if path.suffix.lower() in _SUFFIXES or len(path.parts) > 1 or path.is_absolute():
         return path.absolute()
-    return path.absolute() if path.exists() and name not in names(Base, _extra(settings)) else None
+    return path.absolute() if os.path.exists(path) and name not in names(Base, _extra(settings)) else None  # noqa: PTH110
 
 
 def lasting_name(name: str, settings: Settings) -> str:
     """`name` as it still means the same base when it is asked for from another folder."""
-    path = Path(name).expanduser().absolute() if name.endswith(".toml") else path_of(name, settings)
+    path = Path(name).absolute() if name.endswith(".toml") else path_of(name, settings)
     return name if path is None else str(path)
 
 
@@ -94,14 +95,17 @@ def _on_shelf(name: str, settings: Settings) -> Base:
 
 def _place(path: Path) -> Path:
     """The file, or the folder with the base: `path` itself, or the one folder in it that holds one."""
-    if not path.exists():
-        raise MissingModel(f"There is no base at {path}.", hint="Check the path.")
-    if path.is_file() or _holds_base(path):
+    if os.path.isfile(path) or _holds_base(path):  # noqa: PTH113 - pathlib's raises for a name that is too long
         return path
-    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _holds_base(child)]
+    try:
+        inner = sorted(path.iterdir())
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise MissingModel(f"There is no base at {path}: {reason}.", hint="Check the path.") from error
+    below = [child for child in inner if child.is_dir() and _holds_base(child)]
     if len(below) == 1:
         return below[0]
-    files = sorted(child.name for child in path.iterdir() if child.suffix.lower() in _SUFFIXES)
+    files = [child.name for child in inner if child.suffix.lower() in _SUFFIXES]
     inside = [child.name for child in below] or files
     raise UnfitModel(
         f"{path} is no base in diffusers' layout: it has neither model_index.json nor unet/config.json.",
@@ -110,7 +114,7 @@ def _place(path: Path) -> Path:
 
 
 def _holds_base(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("model_index.json", "unet/config.json"))
+    return any(os.path.isfile(folder / name) for name in ("model_index.json", "unet/config.json"))  # noqa: PTH113
 
 
 def _of_file(path: Path) -> Base:
@@ -139,6 +143,7 @@ def _default(family: str) -> Base:
 def _weights_of(place: Path) -> Path:
     """The file that tells one base from another: the checkpoint, or the first of the U-Net's files."""
     files = [place] if place.is_file() else sorted((place / "unet").glob("*.safetensors"))
+    files.sort(key=lambda file: ".fp16." in file.name)  # beside whole weights these are not loaded
     return files[0] if files else place / "unet" / "config.json"
 
 

@@ -142,6 +142,8 @@ def recognise_folder(folder: Path) -> str:
         raise unknown(f"{folder.name} is an SDXL refiner")
     if family == "sd15" and told == 1024 and unet.get("use_linear_projection"):
         raise unknown(f"{folder.name} is a Stable Diffusion 2 base")
+    if unet.get("time_cond_proj_dim"):
+        raise unknown(f"{folder.name} is a latent consistency model")
     if channels != 4:
         raise unknown(f"{folder.name} is a base for {CHANNELS.get(channels, f'{channels} channels')}")
     return family

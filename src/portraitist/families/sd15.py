@@ -11,6 +11,7 @@ from portraitist.families import clip
 from portraitist.families.base import Condition, Words
 from portraitist.families.parts import Parts
 from portraitist.families.unet import UNetModel, check_schedule
+from portraitist.lora.names import kohya_text, kohya_unet
 from portraitist.recipes import Base
 
 
@@ -50,8 +51,7 @@ class StableDiffusion15(UNetModel):
         return Condition(states.reshape(tokens.shape[0], -1, states.shape[-1]))
 
     def kohya_name(self, part: str, path: str) -> str:
-        stem = "lora_unet_" if part == "unet" else "lora_te_"
-        return stem + clip.kohya_path(path).replace(".", "_")
+        return kohya_unet(path) if part == "unet" else kohya_text(path)
 
     def _unused(self, part: str) -> int:
         return max(1, self.base.clip_skip) - 1

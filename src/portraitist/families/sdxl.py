@@ -3,7 +3,6 @@
 Architecture: Podell et al. (arXiv:2307.01952), as held by diffusers.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +15,8 @@ from portraitist.families import clip
 from portraitist.families.base import Condition, Words
 from portraitist.families.parts import Parts
 from portraitist.families.unet import UNetModel, check_schedule
+from portraitist.lora.names import KOHYA_TEXT_1, KOHYA_TEXT_2, kohya_text, kohya_unet, sgm_blocks
 from portraitist.recipes import Base
-
-_STEMS = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
 
 
 def load(parts: Parts, base: Base, device: Device) -> "StableDiffusionXL":
@@ -60,6 +58,7 @@ class StableDiffusionXL(UNetModel):
     def __init__(self, *, second_pad: int, **parts: Any) -> None:
         super().__init__(**parts)
         self._second_pad = second_pad
+        self._blocks = sgm_blocks(self.unet.config)
 
     def condition(self, tokens: Tensor, *, clip_skip: int = 1) -> Condition:
         """Both encoders' states side by side, from the last layer but one, as SDXL was trained.
@@ -78,8 +77,9 @@ class StableDiffusionXL(UNetModel):
 
     def kohya_name(self, part: str, path: str) -> str:
         """Stability's own names for the U-Net: the WebUI knows only some of diffusers' here."""
-        named = _sgm_path(path) if part == "unet" else clip.kohya_path(path)
-        return _STEMS[part] + named.replace(".", "_")
+        if part == "unet":
+            return kohya_unet(path, self._blocks)
+        return kohya_text(path, KOHYA_TEXT_1 if part == "text_encoder" else KOHYA_TEXT_2)
 
     def _unused(self, part: str) -> int:
         return _skipped(self.base.clip_skip) if part == "text_encoder" else 0  # the pooled prompt needs all of bigG
@@ -95,31 +95,3 @@ class StableDiffusionXL(UNetModel):
 def _skipped(clip_skip: int) -> int:
     """How many layers before the last one the states are taken."""
     return max(2, clip_skip) - 1
-
-
-def _sgm_path(path: str) -> str:
-    """The path in Stability's own U-Net of the module at `path` in diffusers'."""
-    simple = {
-        "conv_in": "input_blocks.0.0", "time_embedding.linear_1": "time_embed.0", "conv_out": "out.2",
-        "time_embedding.linear_2": "time_embed.2", "add_embedding.linear_1": "label_emb.0.0",
-        "add_embedding.linear_2": "label_emb.0.2", "conv_norm_out": "out.0",
-    }  # fmt: skip
-    if path in simple:
-        return simple[path]
-    if found := re.fullmatch(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv", path):
-        level = int(found[2])
-        return f"input_blocks.{3 * level + 3}.0.op" if found[1] == "down" else f"output_blocks.{3 * level + 2}.2.conv"
-    found = re.fullmatch(r"(down|mid|up)_block(?:s\.(\d+))?\.(resnets|attentions)\.(\d+)\.(.+)", path)
-    if found is None:
-        return path
-    side, level, kind, number, rest = found[1], int(found[2] or 0), found[3], int(found[4]), found[5]
-    if kind == "resnets":
-        inner = {
-            "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
-            "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
-        }  # fmt: skip
-        rest = inner[rest]
-    if side == "mid":
-        return f"middle_block.{1 if kind == 'attentions' else 2 * number}.{rest}"
-    place = f"input_blocks.{1 + 3 * level + number}" if side == "down" else f"output_blocks.{3 * level + number}"
-    return f"{place}.{0 if kind == 'resnets' else 1}.{rest}"
