@@ -23,6 +23,7 @@ from portraitist.commands import (
     demo,
     doctor,
     portrait,
+    recipes,
     setup,
     sitters,
     styles,
@@ -35,7 +36,7 @@ from portraitist.errors import BadRequest, Cancelled, DiskFull, Fault, OutOfMemo
 _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
-COMMANDS = (setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, convert, doctor)
+COMMANDS = (setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, recipes, convert, doctor)
 
 
 def _show_version(wanted: bool) -> None:
