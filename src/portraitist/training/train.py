@@ -105,7 +105,8 @@ def _begin(job: TrainingJob, model: Model, keeper: Keeper) -> State:
     """LoRA layers, optimiser and average, fresh or as the state on disk left them."""
     recipe = job.recipe
     text = text_rate(recipe) > 0
-    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed)
+    layers = recipe.layers
+    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed, layers=layers)
     average = [weight.detach().clone() for weight in trainable.all] if recipe.ema else []
     state = State(trainable, make_optimizer(trainable, recipe), average)
     keeper.begin(state, resume=job.resume)
