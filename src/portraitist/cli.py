@@ -24,6 +24,7 @@ from portraitist.commands import (
     doctor,
     export,
     portrait,
+    recipes,
     setup,
     sitters,
     styles,
@@ -36,7 +37,9 @@ from portraitist.errors import BadRequest, Cancelled, DiskFull, Fault, OutOfMemo
 _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
-COMMANDS = (setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, export, convert, doctor)
+COMMANDS = (
+    setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, recipes, export, convert, doctor,
+)  # fmt: skip
 
 
 def _show_version(wanted: bool) -> None:

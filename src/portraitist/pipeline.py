@@ -39,7 +39,7 @@ from portraitist.preparing import (
     prepare,
     training_pictures,
 )
-from portraitist.recipes import Base, Recipe, Style, find, names
+from portraitist.recipes import Base, Recipe, Style, check_recipe, find, names
 from portraitist.reporting import best_portrait, captioned_report, copy_results, training_report
 from portraitist.requests import (
     PortraitReport,
@@ -52,7 +52,9 @@ from portraitist.settings import Settings
 from portraitist.show.results import Shown, write_results
 from portraitist.sitting import check_again, make, make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
+from portraitist.training.class_pictures import check_class_images, with_class_pictures
 from portraitist.training.job import TrainingJob, TrainingResult, never_enough
+from portraitist.training.optimizers import check_package
 from portraitist.training.train import train
 from portraitist.types import OnStep, no_progress
 
@@ -130,6 +132,7 @@ def _learn(
     styles = styles_of(settings, base)
     with watch.stage("train"):
         job = _job(request, recipe, prepared, folder, resume)
+        job = with_class_pictures(job, model, request.class_images, settings.home / "class", on_step)
         result, choosing = _train(request, job, prepared, model, faces, tagger, styles, on_step)
         _finish_likeness(request, recipe, choosing.choice.chosen.file if choosing else result.likeness, folder)
     with watch.stage("score"):
@@ -152,6 +155,9 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     base = find_base(request.base, settings)
     recipe = find(Recipe, request.recipe or base.recipe, library_folders(settings))
     cut_plan(request, base, recipe)  # better told now than after the check
+    check_recipe(recipe)
+    check_package(recipe)
+    check_class_images(request.class_images, recipe)
     place_of(base, settings, on_step)
     base = replace(base, checksum=weights_sum(base, settings))
     return base, recipe

@@ -18,6 +18,7 @@ from portraitist.errors import BadFile, UnknownName
 T = TypeVar("T")
 
 Framing = Literal["close", "head", "half", "full"]
+Layers = Literal["all", "attention"]
 OptimizerName = Literal["adamw", "adamw8bit", "prodigy", "adafactor", "lion"]
 Schedule = Literal[
     "linear",
@@ -103,6 +104,8 @@ class Recipe(_Strict):
     `class_prompt` ({class} is the class word), and each step also looks at `batch` of them, with `class_weight`.
     `min_snr_gamma` None weighs all noise levels alike.
 
+    `layers` are those of the denoiser that learn: all of the family's targets, or only those of attention.
+
     Optimiser: `text_learning_rate` None is half of the other (with `prodigy` the same), `text_until` the share of the
     steps after which the text encoder rests; `schedule` has the names of diffusers, `schedule_cycles`,
     `schedule_power` and `schedule_rules` ("1:100,0.1:200,0.01") go with `cosine_with_restarts`, `polynomial` and
@@ -118,6 +121,7 @@ class Recipe(_Strict):
     title: str = ""
     rank: int = 32
     alpha: float = 32.0
+    layers: Layers = "all"
     optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-4
     text_learning_rate: float | None = None

@@ -55,7 +55,8 @@ class TrainRequest(_Strict):
     a pet or a thing, by file name, or for all photos under the empty name.
     `framing` None takes the recipe's; `shape` says whether crops have the base's own shape or the bucket that suits the
     photo (auto: buckets for half and full); `background` white puts the head (in wider framings the person) on white;
-    `enlarge` takes photos with smaller faces too and enlarges them (Lanczos; `close` bicubic), which adds no detail.
+    `enlarge` takes photos with smaller faces too and enlarges them (Lanczos; `close` bicubic), which adds no detail;
+    `class_images` is a folder of others of the sitter's kind, looked at beside the photos (None: as the recipe says).
     """
 
     sitter: str
@@ -78,6 +79,7 @@ class TrainRequest(_Strict):
     shape: Shape = "auto"
     background: Background = "keep"
     enlarge: bool = False
+    class_images: str | None = None
 
 
 @dataclass(frozen=True)

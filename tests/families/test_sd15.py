@@ -128,6 +128,15 @@ def test_our_layers_answer_like_pefts_own(tiny_base: Path, dtype: torch.dtype, t
     assert (theirs - ours).abs().mean() < tolerance * (bare - ours).abs().mean()
 
 
+def test_layers_can_be_those_of_attention_alone(model: Model) -> None:
+    every = len(model.attach(rank=2, alpha=2.0, text=False, seed=1).denoiser)
+    model.detach()
+    some = model.attach(rank=2, alpha=2.0, text=False, seed=1, layers="attention").denoiser
+    names = model.attached().layers
+    model.detach()
+    assert 0 < len(some) < every and all("_attn" in name for name in names)
+
+
 def test_a_half_precision_device_trains_float32_layers(tiny_base: Path) -> None:
     half = families.load(tiny_base, BASE, Device(torch.device("cpu"), torch.bfloat16, "as if there were AMX"))
     trainable = half.attach(rank=4, alpha=4.0, text=True, seed=1)

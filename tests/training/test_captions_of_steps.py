@@ -103,7 +103,8 @@ def test_the_librarys_recipes_have_their_sources_numbers() -> None:
     assert (reference.rank, reference.alpha, reference.batch, reference.learning_rate) == (4, 4.0, 1, 1e-4)
     assert (written.rank, written.alpha) == (32, 32.0)
     assert replace(written, name="", title="", rank=4, alpha=4.0) == replace(reference, name="", title="")
-    assert not reference.train_text and reference.schedule == "cosine" and reference.betas == (0.9, 0.999)
+    assert reference.layers == "attention" and not reference.train_text
+    assert reference.schedule == "cosine" and reference.betas == (0.9, 0.999)
     assert visits(reference, 9) == 1800 and visits(reference, 100) == 20000, "with no cap"
     assert (kohya.rank, kohya.alpha, kohya.batch, kohya.repeats, kohya.epochs) == (32, 16.0, 6, 20, 10)
     assert (kohya.learning_rate, kohya.text_learning_rate, kohya.clip_skip, kohya.tokens) == (1e-4, 5e-5, 2, 225)

@@ -40,6 +40,10 @@ Ground = Annotated[str, typer.Option("--background", help="keep, or white: the h
 Portraits = Annotated[
     int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
 ]
+ClassImages = Annotated[
+    Path | None,
+    typer.Option("--class-images", help="Folder of others of the sitter's kind, looked at too."),
+]
 OnlyCaptions = Annotated[bool, typer.Option("--only-captions", help="Stop before the training, to see and edit them.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped training; PHOTOS may be left out.")]
 Out = Annotated[
@@ -72,6 +76,7 @@ def train(
     background: Ground = "keep",
     enlarge: Enlarge = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
+    class_images: ClassImages = None,
     portraits: Portraits = 1,
     only_captions: OnlyCaptions = False,
     resume: Resume = False,
@@ -90,6 +95,7 @@ def train(
         kind="pet" if pet else "person", seed=seed, face=_shares(face), keep_all=keep_all, captioner=captioner,
         tag_rules=tag_rules, keep_tags=tuple(keep_tags or ()), remove_tags=tuple(remove_tags or ()),
         faces=face_names or settings.faces, crops=parse_crops(crop, kind), enlarge=enlarge,
+        class_images=None if class_images is None else str(class_images),
     )  # fmt: skip
     request = _framed(request, framing, shape, background)
     if only_captions:

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from portraitist.devices import Device
 from portraitist.lora.formats import Lora, Slots
-from portraitist.recipes import Base
+from portraitist.recipes import Base, Layers
 from portraitist.types import Picture, Seed
 
 
@@ -136,8 +136,10 @@ class Model(Protocol):
     def slots(self) -> Slots:
         """Every place where a LoRA layer can sit, by kohya name."""
 
-    def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed) -> Trainable:
-        """Put fresh LoRA layers on the family's targets; the model's answers stay the same until they are trained."""
+    def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed, layers: Layers = "all") -> Trainable:
+        """Put fresh LoRA layers on the family's targets; the model's answers stay the same until they are trained.
+
+        `layers` says on which of the denoiser: all, or only those of attention."""
 
     def attached(self, tensors: Sequence[Tensor] | None = None) -> Lora:
         """A copy of the attached LoRA; with `tensors` (in the order of `Trainable.all`) in place of its weights."""

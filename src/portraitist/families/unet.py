@@ -19,10 +19,14 @@ from portraitist.families.base import Condition, Noised, Trainable, Words
 from portraitist.families.replay import Replays
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
-from portraitist.recipes import Base
+from portraitist.recipes import Base, Layers
 from portraitist.types import Picture, Seed, derive_seed
 
-_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_TARGETS: Mapping[Layers, tuple[str, ...]] = {
+    "attention": _ATTENTION,
+    "all": (*_ATTENTION, "ff.net.0.proj", "ff.net.2"),
+}
 
 _PIXELS_AT_ONCE = 8 * 512 * 512
 """So many pixels the autoencoder is given at once; in float32 it needs about 4 KB for each."""
@@ -130,10 +134,10 @@ class UNetModel(ABC):
         found = adapters.find_slots(self._parts, {part: f"{part}." for part in self._parts})
         return {self.kohya_name(slot.part, slot.path): slot for slot in found.values()}
 
-    def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed) -> Trainable:
+    def attach(self, *, rank: int, alpha: float, text: bool, seed: Seed, layers: Layers = "all") -> Trainable:
         self._alpha = alpha
         self._replays.forget()
-        adapters.attach(self.unet, _TARGETS, rank=rank, alpha=alpha, seed=derive_seed(seed, "unet"))
+        adapters.attach(self.unet, _TARGETS[layers], rank=rank, alpha=alpha, seed=derive_seed(seed, "unet"))
         for number, (part, encoder) in enumerate(self.encoders.items() if text else ()):
             chance = derive_seed(seed, "text", *([number] if number else []))
             paths = clip.targets(encoder, self._unused(part))

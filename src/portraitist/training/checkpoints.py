@@ -98,6 +98,8 @@ def fingerprint(job: TrainingJob, model: Model) -> str:
             photos.update(pixels.tobytes())
         for mask in masks:
             photos.update(mask.tobytes())
+    for pixels in job.class_pictures:
+        photos.update(pixels.tobytes())
     words = (job.trigger, job.class_word)
     captions = [picture.caption for picture in job.pictures]
     values = ((base.name, base.version, base.sha256), job.recipe, words, job.seed, photos.hexdigest(), captions)

@@ -64,6 +64,13 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
     return tuple(examples)
 
 
+def prepare_class(job: TrainingJob, model: Model) -> Tensor | None:
+    """The latents of the job's class pictures, or None if it has none."""
+    pictures = job.class_pictures
+    parts = [model.encode(pictures[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pictures), _ENCODE_AT_ONCE)]
+    return torch.cat(parts) if parts else None
+
+
 def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Draw:
     """What a step looks at: each photo once an epoch in a new order, noise levels spread evenly over the visits."""
     recipe = job.recipe
@@ -117,6 +124,11 @@ def _random_cuts(
         left = (picture.pixels.shape[1] - width) * chance.uniform()
         boxes.append(Box(left, (picture.pixels.shape[0] - height) * chance.uniform(), width, height))
     return [_cut(picture.pixels, picture.mask, box, size) for box in boxes]
+
+
+def cut_widest(pixels: Picture, size: Size) -> Picture:
+    """The largest part of the size's shape, in the middle, in that size."""
+    return resize(crop(pixels, _widest(pixels, size)), size)
 
 
 def _widest(pixels: Picture, size: Size) -> Box:

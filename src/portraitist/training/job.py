@@ -40,7 +40,8 @@ class TrainingJob:
     The same job on the same base, machine and thread count ends with the same weights, bit for bit, whether it ran at
     a stretch or was stopped and resumed. `folder` takes the checkpoints; with `resume` the training goes on from the
     state that it finds there, and begins anew where there is none. A state is saved each `save_steps` steps, if given,
-    and each 20 to 60 seconds.
+    and each 20 to 60 seconds. `class_pictures` show others of the sitter's kind, in the base's own size (see
+    `training.class_pictures`).
     """
 
     sitter: str
@@ -52,6 +53,7 @@ class TrainingJob:
     seed: Seed = 42
     resume: bool = False
     save_steps: int | None = None
+    class_pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from portraitist.lora.formats import write
 from portraitist.lora.metadata import Origin, describe
 from portraitist.recipes import check_recipe, visits
 from portraitist.training.checkpoints import Keeper, State, astray, can_go_on, check_numbers
-from portraitist.training.dataset import prepare
+from portraitist.training.dataset import prepare, prepare_class
 from portraitist.training.job import (
     Checkpoint,
     OnCheckpoint,
@@ -85,7 +85,8 @@ def train(
     keeper = Keeper(job, model)
     with enough_memory("the training"), _no_interrupt() as interrupted:
         examples = prepare(job, model, _Encoding(on_step, len(job.pictures), interrupted))
-        tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0)
+        classes = prepare_class(job, model)
+        tape = record(examples, job, model, plan.steps, text=text_rate(job.recipe) > 0, classes=classes)
         try:
             state = _begin(job, model, keeper)
             watch = _Watch(on_step, plan.steps, interrupted, job.folder)
@@ -104,7 +105,8 @@ def _begin(job: TrainingJob, model: Model, keeper: Keeper) -> State:
     """LoRA layers, optimiser and average, fresh or as the state on disk left them."""
     recipe = job.recipe
     text = text_rate(recipe) > 0
-    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed)
+    layers = recipe.layers
+    trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=job.seed, layers=layers)
     average = [weight.detach().clone() for weight in trainable.all] if recipe.ema else []
     state = State(trainable, make_optimizer(trainable, recipe), average)
     keeper.begin(state, resume=job.resume)
