@@ -5,7 +5,7 @@
 measures (a) agreement with the labels of photographs in `--photos` (`labels.json` and a folder for each sitter; left
 out where there are none), (b) on rendered people, whose truth is exact, precision and recall of each rule outside a
 band of 20 % around its limit, and how upright photos come out, (c) how long photos of twelve megapixels take.
-`--parts labels rules speed` chooses; what `--out` holds of the other parts stays there.
+`--parts labels quality …` chooses; what `--out` holds of the other parts stays there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.common import Row, bar, note
 from benchmarks.photos_people import Person
 from portraitist.faces import Face, Faces
 from portraitist.photos.look import Look, look
-from portraitist.photos.quality import Limits
+from portraitist.photos.quality import Limits, pitched, usual_pitch
 from portraitist.types import Embedding, Picture
 
 if TYPE_CHECKING:
@@ -88,39 +88,37 @@ class Score:
 def main() -> None:
     given = arguments()
     faces = common.load_faces()
-    measured: dict[str, list[Row]] = {}
-    if "labels" in given.parts and (given.photos / "labels.json").is_file():
-        measured["labels"] = [*agreement(faces, given.photos)]
-    if "rules" in given.parts:
-        measured["rules"] = [*rules(faces, given)]
-    if "speed" in given.parts:
-        measured["speed"] = [*speed(faces, given)]
-    common.finish_parts("photos", given, measured, given.note)
+    for part in given.parts:
+        if part == "labels" and not (given.photos / "labels.json").is_file():
+            continue
+        rows = [*PARTS[part](faces, given)]
+        common.finish_parts("photos", given, {part: rows}, given.note)
 
 
 def arguments() -> argparse.Namespace:
     parser = common.options(__doc__, count=10, of="sitters with five photos each", seed=0)
     parser.add_argument("--photos", type=Path, default=LABELLED, help="folder with labels.json")
-    parser.add_argument("--parts", nargs="+", default=["labels", "rules", "speed"], help="labels, rules, speed (all)")
+    parser.add_argument("--parts", nargs="+", default=[*PARTS], choices=[*PARTS], help="which parts (all)")
     parser.add_argument("--large", type=int, default=100, help="photos of twelve megapixels (100)")
     parser.add_argument("--note", default="", help="on the machine, told beside the parts: 'beside other programs'")
     return parser.parse_args()
 
 
-def agreement(faces: Faces, folder: Path) -> Iterator[Row]:
+def labels(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
     """Verdicts against labels; what is a matter of taste does not count."""
     from portraitist.photos import check_photos
 
+    folder: Path = given.photos
     verdicts: dict[str, PhotoVerdict] = {}
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
         for verdict in check_photos([part], faces).report.photos:
             verdicts[f"{part.name}/{Path(verdict.file).name}"] = verdict
-    labels = [
+    labelled = [
         label for label in json.loads((folder / "labels.json").read_text())["photos"] if label["expect"] != "either"
     ]
-    own = [far for label in labels if label["expect"] == "accept" and (far := _distance(verdicts[label["file"]]))]
+    own = [far for label in labelled if label["expect"] == "accept" and (far := _distance(verdicts[label["file"]]))]
     right, strangers, wrong = 0, 0, []
-    for label in labels:
+    for label in labelled:
         verdict = verdicts[label["file"]]
         codes = {reason.code for reason in verdict.reasons}
         accepted, far = verdict.verdict == "accepted", _distance(verdict)
@@ -130,7 +128,7 @@ def agreement(faces: Faces, folder: Path) -> Iterator[Row]:
         agrees = agrees or (label["shows"] == "sitter and another" and accepted and sitter)
         right += agrees
         wrong += [] if agrees else [label["file"]]
-    yield bar(f"labelled photos judged as labelled, of {len(labels)}", right, AGREE)
+    yield bar(f"labelled photos judged as labelled, of {len(labelled)}", right, AGREE)
     yield bar("strangers accepted", strangers, STRANGERS, at_most=True)
     yield note("judged otherwise", ", ".join(wrong) or "none")
 
@@ -139,32 +137,25 @@ def _distance(verdict: PhotoVerdict) -> float | None:
     return None if verdict.face is None else verdict.face.distance
 
 
-def rules(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
-    """Each rule on rendered people."""
+def plain(given: argparse.Namespace) -> list[Person]:
+    return photos_people.draw("plain", given.count, 5, "measure", given.seed)
+
+
+def with_face(drawn: Sequence[Person], faces: Unnamed, limits: Limits) -> list[tuple[Person, Look]]:
+    return [(person, seen) for person in drawn if (seen := look(Path("p"), person.picture, faces, limits)).faces]
+
+
+def quality(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
+    """The rules of size, sharpness, noise, light and edge."""
     random, limits, quick = np.random.default_rng(given.seed), Limits(), Unnamed(faces)
-    drawn = {
-        kind: photos_people.draw(kind, sitters, each, "measure", given.seed)
-        for kind, sitters, each in (
-            ("plain", given.count, 5), ("closed", given.count, 2), ("yaw", 4 * given.count, 1),
-            ("pitch", 4 * given.count, 1), ("glasses", 3 * given.count, 1),
-        )
-    }  # fmt: skip
-    plain = [
-        (person, seen) for person in drawn["plain"] if (seen := look(Path("p"), person.picture, quick, limits)).faces
-    ]
-    yield note("rendered pictures", sum(len(part) for part in drawn.values()))
-    yield note("faces found in plain ones", len(plain) / len(drawn["plain"]))
-    scores: dict[str, Score] = defaultdict(Score)
-    for number, (person, seen) in enumerate(plain):
+    drawn, scores = plain(given), defaultdict[str, Score](Score)
+    found = with_face(drawn, quick, limits)
+    yield note("faces found in plain pictures", len(found) / len(drawn))
+    for number, (person, seen) in enumerate(found):
         spoiled(scores, person, seen, quick, limits, random)
-        common.progress("spoiled", number + 1, len(plain))
-    posed(scores, drawn["yaw"], drawn["pitch"], quick, limits)
-    covered(scores, drawn, quick, limits)
-    closed_eyes(scores, drawn, quick, limits)
-    for code in scores:
-        yield from scores[code].rows(code)
-    yield from upright(plain, quick, limits, random)
-    yield from several(faces, drawn["plain"], limits)
+        common.progress("spoiled", number + 1, len(found))
+    for code, score in scores.items():
+        yield from score.rows(code)
 
 
 def told(code: str, seen: Look) -> bool:
@@ -221,46 +212,61 @@ def known(code: str, person: Person, seen: Look, strength: float) -> tuple[Pictu
     return picture, float((skin[:, :2] >= 250).all(axis=1).mean())
 
 
-def posed(
-    scores: dict[str, Score], yaws: Sequence[Person], pitches: Sequence[Person], faces: Unnamed, limits: Limits
-) -> None:
-    for code, drawn in (("profile", yaws), ("pitched", pitches)):
-        for person in drawn:
-            value, limit = abs(person.yaw if code == "profile" else person.pitch), TRUE[code]
-            seen = look(Path("p"), person.picture, faces, limits)
+def pose(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
+    """Heads turned by a known angle; pitch is judged as the check does it, beside three more photos of the sitter."""
+    limits, quick = Limits(), Unnamed(faces)
+    count = 4 * given.count
+    usual: dict[int, list[float]] = defaultdict(list)
+    beside = photos_people.draw("beside", count, 3, "measure", given.seed)
+    for person, seen in with_face(beside, quick, limits):
+        usual[person.sitter].append(seen.faces[0].face.pitch)
+    for code, kind in (("profile", "yaw"), ("pitched", "pitch")):
+        score = Score()
+        for person in photos_people.draw(kind, count, 1, "measure", given.seed):
+            value, limit = abs(person.yaw if kind == "yaw" else person.pitch), TRUE[code]
+            seen = look(Path("p"), person.picture, quick, limits)
             if abs(value - limit) > BAND * limit and (seen.faces or value > limit):
-                scores[code].add(value > limit, told(code, seen))
+                told_so = told(code, seen) if kind == "yaw" else told_pitch(seen, usual[person.sitter], limits)
+                score.add(value > limit, told_so)
+        yield from score.rows(code)
 
 
-def covered(scores: dict[str, Score], drawn: dict[str, list[Person]], faces: Unnamed, limits: Limits) -> None:
-    for person in (*drawn["glasses"], *drawn["plain"]):
-        seen = look(Path("p"), person.picture, faces, limits)
-        if seen.faces:
-            scores["occluded"].add(person.dark_glasses, told("occluded", seen))
+def told_pitch(seen: Look, others: Sequence[float], limits: Limits) -> bool:
+    """Whether a photo among others of the sitter, of these pitches, is rejected for its own."""
+    if not seen.faces:
+        return True
+    value = seen.faces[0].face.pitch
+    return bool(pitched("p", value, limits, usual_pitch([*others, value], limits)))
 
 
-def closed_eyes(scores: dict[str, Score], drawn: dict[str, list[Person]], faces: Unnamed, limits: Limits) -> None:
-    """As the check does it: by what is usual for the sitter's open eyes."""
+def eyes(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
+    """Eyes behind dark glasses, and closed ones as the check tells them: by what is usual for the sitter."""
+    limits, quick = Limits(), Unnamed(faces)
+    open_ones = with_face(plain(given), quick, limits)
+    covered, closed = Score(), Score()
+    dark = photos_people.draw("glasses", 3 * given.count, 1, "measure", given.seed)
+    for person, seen in (*with_face(dark, quick, limits), *open_ones):
+        covered.add(person.dark_glasses, told("occluded", seen))
+    yield from covered.rows("occluded")
+    shut = photos_people.draw("closed", given.count, 2, "measure", given.seed)
     sitters: dict[int, list[tuple[bool, float]]] = defaultdict(list)
-    for person in (*drawn["plain"], *drawn["closed"]):
-        seen = look(Path("p"), person.picture, faces, limits)
-        if seen.faces:
-            sitters[person.sitter].append((person.closed, seen.faces[0].opening))
+    for person, seen in (*open_ones, *with_face(shut, quick, limits)):
+        sitters[person.sitter].append((person.closed, seen.faces[0].opening))
     for photos in sitters.values():
         least = limits.closed * float(np.median([opening for _, opening in photos]))
-        for closed, opening in photos:
-            scores["closed_eyes"].add(closed, opening < least)
+        for is_closed, opening in photos:
+            closed.add(is_closed, opening < least)
+    yield from closed.rows("closed_eyes")
 
 
-def upright(
-    plain: Sequence[tuple[Person, Look]], faces: Unnamed, limits: Limits, random: np.random.Generator
-) -> Iterator[Row]:
+def turned(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
     """Pictures turned by any angle: how far from upright a face is once the check's turns and roll are taken back."""
+    random, limits, quick = np.random.default_rng(given.seed), Limits(), Unnamed(faces)
     errors, missed, score = [], 0, Score()
-    for person, _ in plain:
+    for person, _ in with_face(plain(given), quick, limits):
         for _ in range(3):
             angle = float(random.uniform(-180, 180))
-            seen = look(Path("p"), photos_people.rotated(person.picture, angle), faces, limits)
+            seen = look(Path("p"), photos_people.rotated(person.picture, angle), quick, limits)
             if not seen.faces:
                 missed += 1
                 continue
@@ -279,10 +285,12 @@ def upright(
     yield note("no face found in the turned picture", missed, f"of {len(values) + missed}")
 
 
-def several(faces: Faces, plain: Sequence[Person], limits: Limits) -> Iterator[Row]:
+def several(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
     """Copies of a shot against other photos of the sitter; and a stranger among five photos of a sitter."""
     from portraitist.photos import check_photos
     from portraitist.photos.duplicates import Shot, same_shot
+
+    limits, drawn = Limits(), plain(given)
 
     def shot(picture: Picture) -> Shot | None:
         seen = look(Path("p"), picture, faces, limits)
@@ -291,9 +299,9 @@ def several(faces: Faces, plain: Sequence[Person], limits: Limits) -> Iterator[R
         face = seen.faces[0]
         return Shot("p", seen.hashes, face.hashes, face.embedding, face.face.box.width)
 
-    score, shots = Score(), [shot(person.picture) for person in plain]
-    for number, (person, one) in enumerate(zip(plain, shots, strict=True)):
-        for other, two in zip(plain[:number], shots[:number], strict=True):
+    score, shots = Score(), [shot(person.picture) for person in drawn]
+    for number, (person, one) in enumerate(zip(drawn, shots, strict=True)):
+        for other, two in zip(drawn[:number], shots[:number], strict=True):
             if one and two and other.sitter == person.sitter:
                 score.add(False, same_shot(one, two, limits))
         for copy in photos_people.copies(person.picture).values() if number % 2 == 0 else ():
@@ -302,9 +310,9 @@ def several(faces: Faces, plain: Sequence[Person], limits: Limits) -> Iterator[R
     yield from score.rows("duplicate")
     others = Score()
     with tempfile.TemporaryDirectory() as place:
-        for sitter in sorted({person.sitter for person in plain}):
-            own = [person.picture for person in plain if person.sitter == sitter]
-            stranger = next(person.picture for person in plain if person.sitter != sitter)
+        for sitter in sorted({person.sitter for person in drawn}):
+            own = [person.picture for person in drawn if person.sitter == sitter]
+            stranger = next(person.picture for person in drawn if person.sitter != sitter)
             paths = [_written(Path(place), f"{sitter}-{i}.png", p) for i, p in enumerate([*own, stranger])]
             for i, photo in enumerate(check_photos(paths, faces, limits=limits).photos):
                 if photo.face is not None:
@@ -344,6 +352,12 @@ def speed(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
     )
     yield note("processor time of it", cpu, "s", digits=1)
     yield note("faces found in them", sum(photo.face is not None for photo in checked.photos))
+
+
+PARTS = {
+    "labels": labels, "quality": quality, "pose": pose, "eyes": eyes, "turned": turned, "several": several,
+    "speed": speed,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -44,15 +44,16 @@ class Person:
 
 
 def draw(kind: str, sitters: int, each: int, which: str, seed: int) -> list[Person]:
-    """`each` photos of so many sitters. `kind`: plain, yaw, pitch, glasses (dark ones) or closed (eyes)."""
+    """`each` photos of so many sitters. `kind`: plain, yaw, pitch, glasses (dark ones), closed (eyes)
+    or beside: plain ones of the sitters of pitch."""
     from mini.renderer import Renderer
 
-    offset = {"plain": 0, "closed": 0, "yaw": 1000, "pitch": 2000, "glasses": 3000}[kind]
+    offset = {"plain": 0, "closed": 0, "yaw": 1000, "pitch": 2000, "beside": 2000, "glasses": 3000}[kind]
     number = FIRST[which] + 10_000 * seed + offset + np.repeat(np.arange(sitters), each)
     seeds = 100 * (1 + len(kind)) + np.arange(sitters * each)
     drawn = people.draw(number, seeds, "photo")
     _calm(drawn)
-    random = np.random.default_rng([seed, offset, FIRST[which]])
+    random = np.random.default_rng([seed, offset + (kind == "beside"), FIRST[which]])
     _set(drawn, kind, random)
     renderer, found = Renderer("cpu"), []
     for start in range(0, len(drawn), CHUNK):

@@ -3,6 +3,7 @@
 The models of the tests are small ONNX files made here, with outputs of the real ones' shapes.
 """
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -194,9 +195,9 @@ def test_what_is_missing_is_named_with_the_command(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = load_settings().models_folder / "faces"
-    with pytest.raises(MissingModel, match="yunet") as caught:
-        Faces.load(folder, names="yunet")
-    assert "yunet.onnx" in str(caught.value.hint) and "opencv_zoo" in str(caught.value.hint)
+    with pytest.raises(MissingModel, match="retinaface") as caught:
+        Faces.load(folder, names="retinaface")
+    assert "retinaface_mv2.onnx" in str(caught.value.hint) and "uniface" in str(caught.value.hint)
     (tmp_path / "yunet.onnx").write_bytes(b"not a network")
     with pytest.raises(UnfitModel, match="damaged"):
         YuNet(tmp_path / "yunet.onnx")
@@ -206,6 +207,29 @@ def test_what_is_missing_is_named_with_the_command(
     with pytest.raises(MissingModel) as caught:
         YuNet(yunet(tmp_path / "good.onnx"))
     assert "pip install 'portraitist[onnx]'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["yunet", "auraface", "sface"])
+def test_what_a_hub_has_is_not_fetched_offline(faces: Faces, name: str) -> None:
+    folder, part = load_settings().models_folder / "faces", parts.PARTS[name]
+    assert part.hub is not None
+    with pytest.raises(FetchFailed, match=part.hub.repository) as caught:
+        Faces.load(folder, names=name, offline=True)
+    assert f"{part.hub.megabytes} MB" in str(caught.value.hint)
+    assert f"--faces {name}" in str(parts.missing(part, folder))
+
+
+def test_what_came_from_a_hub_is_used(faces: Faces, tmp_path: Path) -> None:
+    for file in (load_settings().models_folder / "faces").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    hub = parts.PARTS["yunet"].hub
+    assert hub is not None
+    (tmp_path / "yunet").mkdir()
+    made = yunet(tmp_path / "yunet" / hub.files[0])
+    record = {"repository": hub.repository, "revision": "a" * 40, "licence": "MIT", "sha256": {made.name: "b" * 64}}
+    (tmp_path / "yunet" / "source.json").write_text(json.dumps(record))
+    assert parts.missing(parts.PARTS["yunet"], tmp_path) is None
+    assert Faces.load(tmp_path, names="yunet", offline=True).detector.name == "yunet"
 
 
 class _Retina:

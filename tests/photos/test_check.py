@@ -1,6 +1,7 @@
 """Verdicts: each bad photo gets its code, a number and a sentence; good ones pass."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from portraitist.errors import NoPhotos
-from portraitist.faces import Faces
+from portraitist.faces import Face, Faces
 from portraitist.images import fit, save_jpeg, save_png, to_pil
 from portraitist.photos import CheckedPhoto, Limits, PhotoCheck, check_photos, find_photos
 from portraitist.photos.duplicates import Hashes, Shot, find_duplicates
@@ -182,6 +183,29 @@ def test_closed_eyes_are_found_by_what_is_usual_for_the_sitter(faces: Faces, sit
     assert codes(photo) == ["closed_eyes"] and float(photo.reasons[0].value or 1) < float(photo.reasons[0].limit or 0)
     alone = check_photos([closed], faces)
     assert only(alone).accepted and "closed_eyes" in [warning.code for warning in alone.warnings]
+
+
+class Nodding:
+    """Faces whose pitch is off: by 7 degrees as a rule, and lowered in pictures of 200 lines."""
+
+    def __init__(self, faces: Faces, lowered: float) -> None:
+        self.lowered = lowered
+        self.embed, self.opening, self._detect = faces.embed, faces.opening, faces.detect
+
+    def detect(self, picture: np.ndarray) -> list[Face]:
+        pitch = self.lowered if picture.shape[0] == 200 else 7.0
+        return [replace(face, pitch=pitch) for face in self._detect(picture)]
+
+
+@pytest.mark.parametrize(("lowered", "found"), [(-14.0, ["pitched"]), (-10.0, []), (27.0, []), (33.0, ["pitched"])])
+def test_pitch_is_judged_by_what_is_usual_for_the_sitter(
+    faces: Faces, sitter: list[Path], tmp_path: Path, lowered: float, found: list[str]
+) -> None:
+    one = save_png(tmp_path / "one.png", person_at("a-4", 200), made=False)
+    limits = Limits(hash_bits=-1, face_hash_bits=-1)  # moved so that it is no duplicate
+    assert codes(check_photos([*sitter, one], Nodding(faces, lowered), limits=limits).photos[-1]) == found
+    alone = [] if abs(lowered) < 20 else ["pitched"]
+    assert codes(only(check_photos([one], Nodding(faces, lowered), limits=limits))) == alone
 
 
 @pytest.mark.parametrize(

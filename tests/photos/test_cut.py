@@ -62,14 +62,15 @@ def test_a_wide_picture_holds_the_face_where_its_frame_says(
     assert done.calm.shape[:2] == (done.frame.size.height, done.frame.size.width)
     assert done.frame.size == (NATIVE if framing == "head" else Size(128, 192))
     assert not [warning for warning in done.warnings if warning.code == "framed_closer"]
-    assert done.tags == {"head": (), "half": ("upper_body",), "full": ("full_body",)}[framing]
+    assert done.tags == {"head": ("portrait",), "half": ("upper_body",), "full": ("full_body",)}[framing]
 
 
 def test_a_tight_photo_is_told_for_a_wide_framing(faces: Faces) -> None:
     picture = person("a-1")
     told = {w.code for w in cut((picture, faces.detect(picture)[0]), "full").warnings}
     assert "framed_closer" in told and "enlarged" not in told
-    assert cut((picture, faces.detect(picture)[0]), "full").tags == (), "no caption says full body of a head"
+    tags = cut((picture, faces.detect(picture)[0]), "full").tags
+    assert tags == ("close-up",), "no caption says full body of a head"
 
 
 def test_enlarging_is_told_with_its_factor_and_its_name(sample: tuple[Picture, Face]) -> None:

@@ -17,6 +17,7 @@ from portraitist.faces.face import Detector, Masker, Recogniser
 from portraitist.faces.identity import DlibRecogniser
 from portraitist.faces.parsing import BiSeNetMasker
 from portraitist.faces.recognisers import ArcFaceRecogniser
+from portraitist.hub import HubModel, fetch, have
 from portraitist.weights import require, sha256_of
 
 EMBEDDED = "embedded"
@@ -27,8 +28,9 @@ class Part:
     """A part by name: what it does (`detector`, `recogniser`, `masker`), whose it is and under which terms.
 
     `make` loads it, by file and threads or, without a file, by folder and `offline`. `file` is the ONNX file that is
-    looked for in the folder of the face models, with its `sha256` where we know it; `extra` the extra of this package
-    that it needs; `free` whether its terms allow commercial use.
+    looked for in the folder of the face models, with its `sha256` where we know it; `hub` is where it is fetched from
+    the first time, if nobody put the file there; `extra` the extra of this package that it needs; `free` whether its
+    terms allow commercial use.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Part:
     file: str | None = None
     sha256: str | None = None
     extra: str = "onnx"
+    hub: HubModel | None = None
 
 
 def _auraface(path: Path, threads: int) -> ArcFaceRecogniser:
@@ -50,12 +53,20 @@ def _sface(path: Path, threads: int) -> ArcFaceRecogniser:
     return ArcFaceRecogniser(path, "sface-2021dec", bytes_in=True, threads=threads)
 
 
+_YUNET = HubModel("opencv/face_detection_yunet", ("face_detection_yunet_2023mar.onnx",), licence="MIT", megabytes=1)
+_AURAFACE = HubModel("fal/AuraFace-v1", ("glintr100.onnx",), licence="Apache-2.0", megabytes=261)
+_SFACE = HubModel(
+    "opencv/face_recognition_sface", ("face_recognition_sface_2021dec.onnx",), licence="Apache-2.0", megabytes=39
+)
 _UNIFACE = "https://github.com/yakhyo/uniface"
 _RESEARCH = "InsightFace: for non-commercial research only"
 PARTS = {
     part.name: part
     for part in (
-        Part("yunet", ("detector",), "MIT", "https://github.com/opencv/opencv_zoo", file="yunet.onnx", make=YuNet),
+        Part(
+            "yunet", ("detector",), "MIT", "https://github.com/opencv/opencv_zoo", file="yunet.onnx", make=YuNet,
+            hub=_YUNET,
+        ),
         Part(
             "retinaface", ("detector",), "MIT", _UNIFACE, file="retinaface_mv2.onnx", make=RetinaFace,
             sha256="3ca44c045651cabeed1193a1fae8946ad1f3a55da8fa74b341feab5a8319f757",
@@ -66,11 +77,11 @@ PARTS = {
         ),
         Part(
             "auraface", ("recogniser",), "Apache-2.0", "https://huggingface.co/fal/AuraFace-v1", file="glintr100.onnx",
-            make=_auraface,
+            make=_auraface, hub=_AURAFACE,
         ),
         Part(
             "sface", ("recogniser",), "Apache-2.0", "https://github.com/opencv/opencv_zoo", file="sface.onnx",
-            make=_sface,
+            make=_sface, hub=_SFACE,
         ),
         Part(
             "bisenet", ("masker",), "MIT, trained on CelebAMask-HQ: for non-commercial research only",
@@ -156,6 +167,10 @@ def missing(part: Part, folder: Path) -> str | None:
         return f"pip install 'portraitist[{part.extra}]'"
     if part.file is None or (folder / part.file).is_file():
         return None
+    if part.hub is not None:
+        if have(folder / part.name, part.hub):
+            return None
+        return f"with a network, portraitist check PHOTOS --faces {part.name} fetches {part.hub.megabytes} MB"
     return f"download {part.file} from {part.origin} to {folder / part.file}"
 
 
@@ -167,11 +182,13 @@ def _installed(package: str) -> bool:
 
 def _make(part: Part, folder: Path, threads: int, offline: bool) -> Any:
     lacks = missing(part, folder)
-    if lacks is not None:
+    if lacks is not None and (part.hub is None or not _installed("onnxruntime")):
         raise MissingModel(f"The face model {part.name} ({part.licence}) is not there.", hint=f"To use it: {lacks}")
     if part.file is None:
         return part.make(folder, offline=offline)
     path = folder / part.file
+    if part.hub is not None and not path.is_file():
+        path = fetch(folder / part.name, part.hub, offline=offline) / part.hub.files[0]
     if part.sha256 is not None and sha256_of(path) != part.sha256:
         raise UnfitModel(f"{path} is not the file that {part.name} is.", hint=f"Fetch it again from {part.origin}")
     return part.make(path, threads)

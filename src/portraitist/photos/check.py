@@ -146,7 +146,7 @@ def check_photos(
     on_step(Step("check", len(files), len(files)))
     earlier = [photo for photo in _judge(looks[len(files) :], [], None, limits)[0] if photo.accepted]
     photos, sitter = _judge(looks[: len(files)], earlier, point, limits)
-    photos = _mark_closed_eyes(photos, earlier, limits)
+    photos = _mark_closed_eyes(_judge_pitch(photos, earlier, limits), earlier, limits)
     twins = find_duplicates(
         [photo.shot if photo.accepted or _company_only(photo) else None for photo in photos],
         [shot for photo in earlier if (shot := photo.shot) is not None],
@@ -221,7 +221,27 @@ def _embeddings(photos: Sequence[_Judged]) -> list[Embedding]:
 
 
 def _company_only(photo: _Judged) -> bool:
-    return photo.seen is not None and {reason.code for reason in photo.reasons} == {"several_faces"}
+    return photo.seen is not None and _codes(photo) == {"several_faces"}
+
+
+def _judge_pitch(photos: Sequence[_Judged], earlier: Sequence[_Judged], limits: Limits) -> list[_Judged]:
+    """Judge the pitch again, less what FaceMesh is off with this sitter."""
+    pitches = [photo.seen.face.pitch for photo in (*photos, *earlier) if photo.seen and _codes(photo) <= {"pitched"}]
+    if len(pitches) < KNOWN:
+        return list(photos)
+    usual = quality.usual_pitch(pitches, limits)
+    judged = []
+    for photo in photos:
+        if photo.seen is not None and "other_person" not in _codes(photo):
+            others = tuple(reason for reason in photo.reasons if reason.code != "pitched")
+            again = quality.pitched(photo.look.path.name, photo.seen.face.pitch, limits, usual)
+            photo = replace(photo, reasons=(*others, *again))
+        judged.append(photo)
+    return judged
+
+
+def _codes(photo: _Judged) -> set[str]:
+    return {reason.code for reason in photo.reasons}
 
 
 def _mark_closed_eyes(photos: Sequence[_Judged], earlier: Sequence[_Judged], limits: Limits) -> list[_Judged]:

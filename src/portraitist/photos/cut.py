@@ -12,7 +12,7 @@ from portraitist.faces import Face, Masker
 from portraitist.faces.masks import CropMasks, crop_masks, on_white
 from portraitist.images import size_of
 from portraitist.photos.crops import Crop, random_crops, wide_picture
-from portraitist.photos.framing import FRAMINGS, Frame
+from portraitist.photos.framing import FRAMINGS, Frame, shown_as
 from portraitist.photos.pets import subject_crops
 from portraitist.recipes import Framing
 from portraitist.requests import Warn
@@ -59,13 +59,14 @@ def cut_photo(name: str, picture: Picture, face: Face, plan: CutPlan, masker: Ma
         masks = _masks(crops, picture, face, masker) if plan.masked or plan.white else ()
         pictures = _on_white(crops, masks, head=True) if plan.white else tuple(one.picture for one in crops)
         warnings = _told_enlarged(name, face, 1.0 / scale, "bicubic")
-        return CutPhoto(pictures, pictures[0], masks, None, _tags(plan, 1.0), warnings)
+        return CutPhoto(pictures, pictures[0], masks, None, _tags(plan), warnings)
     wide = wide_picture(picture, face, FRAMINGS[plan.framing], plan.shapes)
     masks = _masks([wide], picture, face, masker)
     if plan.white:
         wide = wide.showing(_on_white([wide], masks, head=plan.framing == "head")[0])
     warnings = (*_told_enlarged(name, face, wide.enlarged, "Lanczos"), *_told_missing(name, plan.framing, wide.shown))
-    return CutPhoto((wide.picture,), wide.calm, masks, wide.frame, _tags(plan, wide.shown), warnings)
+    tags = (shown_as(wide.frame, size_of(wide.picture)), *_tags(plan))
+    return CutPhoto((wide.picture,), wide.calm, masks, wide.frame, tags, warnings)
 
 
 def cut_subject(picture: Picture, box: Box, plan: CutPlan, seed: Seed) -> CutPhoto:
@@ -83,9 +84,8 @@ def _on_white(crops: Sequence[Crop], masks: Sequence[CropMasks], *, head: bool) 
     return tuple(on_white(one.picture, its.head if head else its.person) for one, its in zip(crops, masks, strict=True))
 
 
-def _tags(plan: CutPlan, share: float) -> tuple[str, ...]:
-    framing = {"half": ("upper_body",), "full": ("full_body",)}.get(plan.framing, ()) if share >= SHOWN else ()
-    return (*framing, "white_background") if plan.white else framing
+def _tags(plan: CutPlan) -> tuple[str, ...]:
+    return ("white_background",) if plan.white else ()
 
 
 def _told_enlarged(name: str, face: Face, factor: float, method: str) -> tuple[Warn, ...]:

@@ -49,6 +49,9 @@ FRAMINGS = {
     )
 }
 
+_SHOWN_AS = (("close-up", 2.2), ("portrait", 3.8), ("upper_body", 7.0), ("cowboy_shot", 9.0))
+"""Up to how many sizes of the face's box a crop is called so; a grown figure is about ten of them tall."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -121,6 +124,12 @@ def shown(frame: Frame, whole: Size) -> float:
     """How much of the framing's smallest crop the picture has room for, as a share of its side: 1 = all of it."""
     tall = frame.framing.side[0] * _size(frame.face) / math.sqrt(frame.size.width / frame.size.height)
     return min(1.0, crop_box(frame, whole, frame.framing.side[0], frame.framing.calm[1]).height / tall)
+
+
+def shown_as(frame: Frame, whole: Size) -> str:
+    """Danbooru's word for what the calm crop shows, by its height in sizes of the face: `close-up` … `full_body`."""
+    height = crop_box(frame, whole, *frame.framing.calm).height / _size(frame.face)
+    return next((tag for tag, end in _SHOWN_AS if height < end), "full_body")
 
 
 def _wanted(face: Box, framing: Framing, shape: float) -> Box:

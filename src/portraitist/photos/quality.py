@@ -3,6 +3,7 @@
 What needs several photos (duplicates, another person, closed eyes) is judged in files of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -39,6 +40,7 @@ class Limits:
     blur (0 sharp … 1) of faces up to 100 and from 256 pixels, in between by line; `noise`: grey levels; `dark`: of 255,
     the least that the brightness must reach which nine tenths of the face stay below; `burnt`: share of the face;
     `yaw`, `up`, `down`, `roll`: degrees as FaceMesh sees them, which are fewer than the head's for yaw and down;
+    `pitch_off`: degrees that a sitter's usual pitch may differ from 0;
     `covered_eyes`, `covered_lids`, `covered_mouth`, `lips`: see `covered.Covered`; `closed`: opening of the eyes as a
     share of what is usual for the sitter (closed ones reach 0.76, laughing ones fall to 0.85), `closed_alone`: in eye
     widths where that is not known; `hash_bits`: of 64,
@@ -60,8 +62,9 @@ class Limits:
     dark: float = 45.0
     burnt: float = 0.25
     yaw: float = 32.0
-    up: float = 27.0
-    down: float = 18.0
+    up: float = 25.0
+    down: float = 19.0
+    pitch_off: float = 8.0
     roll: float = 35.0
     covered_eyes: float = 13.0
     covered_lids: float = 20.0
@@ -143,14 +146,31 @@ def _pose_reasons(name: str, face: Face, limits: Limits) -> list[Reason]:
         side = "right" if face.yaw > 0 else "left"
         message = f"The face in {name} is turned {abs(face.yaw):.0f} degrees to the {side}; {limits.yaw:.0f} are fine."
         reasons.append(Reason("profile", round(abs(face.yaw), 1), limits.yaw, message))
-    limit, way = (limits.up, "up") if face.pitch > 0 else (limits.down, "down")
-    if abs(face.pitch) > limit:
-        message = f"The face in {name} looks {abs(face.pitch):.0f} degrees {way}; {limit:.0f} are fine."
-        reasons.append(Reason("pitched", round(abs(face.pitch), 1), limit, message))
+    reasons += pitched(name, face.pitch, limits)
     if abs(face.roll) > limits.roll:
         message = f"The face in {name} is tilted by {abs(face.roll):.0f} degrees; {limits.roll:.0f} are fine."
         reasons.append(Reason("rolled", round(abs(face.roll), 1), limits.roll, message))
     return reasons
+
+
+def pitched(name: str, pitch: float, limits: Limits, usual: float = 0.0) -> list[Reason]:
+    """The reason against a face of this pitch, less what FaceMesh is off with this sitter (see `usual_pitch`)."""
+    value = pitch - usual
+    limit, way = (limits.up, "up") if value > 0 else (limits.down, "down")
+    if abs(value) <= limit:
+        return []
+    beside = " beside the sitter's other photos" if usual else ""
+    message = f"The face in {name} looks {abs(value):.0f} degrees {way}{beside}; {limit:.0f} are fine."
+    return [Reason("pitched", round(abs(value), 1), limit, message)]
+
+
+def usual_pitch(pitches: Sequence[float], limits: Limits) -> float:
+    """By how many degrees FaceMesh is off with a sitter: it takes the shape of a face for pitch.
+
+    The median of the sitter's photos, since most show a level face; at most `limits.pitch_off`, since some sitters
+    never do.
+    """
+    return float(np.clip(np.median(pitches), -limits.pitch_off, limits.pitch_off))
 
 
 def _covered_reasons(name: str, covered: Covered, limits: Limits) -> list[Reason]:
