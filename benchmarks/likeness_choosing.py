@@ -32,7 +32,8 @@ CHOOSING = {
 
 def main() -> None:
     given = likeness.arguments(__doc__, work="out/choosing")
-    given.told = {"choosing" if given.variant == "shipped" else given.variant: CHOOSING}
+    name = "choosing" if given.variant == "shipped" else given.variant
+    given.told = {name: {**CHOOSING, **common.read_settings(given.set)}}
     likeness.run_phases(given, show)
 
 

@@ -224,9 +224,10 @@ def choose_photos(identity: int, given: argparse.Namespace, faces: Faces) -> lis
     render(whose, seeds, given.work, common.device_name(given.device))
     files = [given.work / "renders" / f"{identity}-{seed}.png" for seed in seeds]
     for count in range(wanted, len(files) + 1):
-        accepted = [photo.path for photo in check_photos(files[:count], faces).accepted]
-        if len(accepted) >= wanted:
-            return accepted[:wanted]
+        chosen = [photo.path for photo in check_photos(files[:count], faces).accepted][:wanted]
+        # the others decide too who is meant and how open the eyes are: what is left must be accepted by itself
+        if len(chosen) == wanted and len(check_photos(chosen, faces).accepted) == wanted:
+            return chosen
     sys.exit(f"Of {len(files)} renders of {identity} fewer than {wanted} are accepted.")
 
 
