@@ -56,6 +56,8 @@ class TrainRequest(_Strict):
     `framing` None takes the recipe's; `shape` says whether crops have the base's own shape or the bucket that suits the
     photo (auto: buckets for half and full); `background` white puts the head (in wider framings the person) on white;
     `enlarge` takes photos with smaller faces too and enlarges them (Lanczos; `close` bicubic), which adds no detail.
+    `size` (width, height) is trained at in place of the base's own; `memory` is the preset for GPUs of so many
+    gigabytes (`library/memory`), or auto: the largest that fits, which may lower the recipe's batch.
     """
 
     sitter: str
@@ -78,6 +80,8 @@ class TrainRequest(_Strict):
     shape: Shape = "auto"
     background: Background = "keep"
     enlarge: bool = False
+    size: tuple[int, int] | None = None
+    memory: str = "auto"
 
 
 @dataclass(frozen=True)
