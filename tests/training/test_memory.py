@@ -47,6 +47,9 @@ def test_what_is_saved_is_less() -> None:
     assert estimate(table, recipe, plain, Size(512, 512)) < 0.8 * needed
     assert estimate(table, replace(recipe, batch=2), plain, size) > 1.2 * needed
     assert estimate(table, replace(recipe, ema=0.99), plain, size) > needed
+    assert estimate(table, replace(recipe, optimizer="lion"), plain, size) < needed
+    assert estimate(table, replace(recipe, prior_weight=1.0), plain, size) > 1.2 * needed
+    assert replace(plain, batch=4).lowered(replace(HUNGRY, prior_weight=1.0)).batch == 2
 
 
 def test_the_largest_preset_that_fits_is_taken() -> None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from pydantic import ConfigDict
@@ -18,7 +19,7 @@ from portraitist.devices import Device
 from portraitist.errors import BadRequest, OutOfMemory
 from portraitist.families.base import Model, Saving
 from portraitist.files import make_folder, write_text
-from portraitist.recipes import LIBRARY, Base, Recipe, read_toml
+from portraitist.recipes import LIBRARY, Base, OptimizerName, Recipe, read_toml
 from portraitist.requests import Warn
 from portraitist.training.job import OnCheckpoint, TrainingJob, TrainingResult, never_enough
 from portraitist.training.optimizers import text_rate
@@ -31,6 +32,10 @@ _ENCODED_AT_ONCE = 8 * 512 * 512  # pixels, as in `families.unet`
 _SMALL, _SMALL_SIDE = 0.5, 256  # networks with less than this share of their family's weights fit anywhere
 _SIDES = (1024, 896, 768, 640, 512, 384, 256)
 _CHOSEN = "memory.json"
+_MOMENTS: Mapping[OptimizerName, int] = MappingProxyType(
+    {"adamw": 8, "adamw8bit": 2, "prodigy": 16, "adafactor": 1, "lion": 4}
+)
+"""Bytes that an optimiser keeps for each weight."""
 
 
 class _Strict:
@@ -52,11 +57,12 @@ class Preset(_Strict):
 
     def lowered(self, recipe: Recipe) -> Recipe:
         """The recipe, where it asks for more than the preset allows. As many visits as before."""
-        return replace(recipe, batch=min(recipe.batch, self.batch), train_text=recipe.train_text and self.text)
+        batch = min(recipe.batch, max(1, self.batch // _sides(recipe)))
+        return replace(recipe, batch=batch, train_text=recipe.train_text and self.text)
 
     def saving(self, recipe: Recipe) -> Saving:
         """Prompts that change from step to step cannot be encoded beforehand: then nothing is parked."""
-        park = self.park and recipe.tag_dropout == 0.0
+        park = self.park and recipe.tag_dropout == 0.0 and not recipe.shuffle_tags
         return Saving(self.checkpointing, slices=self.slices, tiles=self.tiles, park=park)
 
 
@@ -85,6 +91,11 @@ class Table(_Strict):
             raise ValueError("presets are not in the order of their gigabytes")
 
 
+def _sides(recipe: Recipe) -> int:
+    """How many pictures a step keeps for each of its batch: some recipes look at others beside them."""
+    return 1 + (recipe.prior_weight > 0) + (recipe.class_images > 0)
+
+
 def load_table(family: str) -> Table | None:
     """The family's table, or None. Raises BadFile for a wrong one."""
     path = LIBRARY / "memory" / f"{family}.toml"
@@ -103,11 +114,16 @@ def estimate(table: Table, recipe: Recipe, preset: Preset, size: Size, itemsize:
     at_once = worked_on if saving.slices else max(worked_on, _ENCODED_AT_ONCE)
     encoding = networks + encoders * (not saving.park) + at_once * table.pixel
     weights = recipe.rank * (table.lora["unet"] + (table.lora["text"] if text else 0))
-    # weight, gradient and two moments in float32, perhaps an average; where networks are halved, both copies of those
-    weight_bytes = 16 + (4 if recipe.ema else 0) + (2 * itemsize if itemsize < 4 else 0)
+    # weight and gradient in float32, what the optimiser keeps, perhaps an average; the two copies of halved networks
+    weight_bytes = 8 + _MOMENTS[recipe.optimizer] + (4 if recipe.ema else 0) + (2 * itemsize if itemsize < 4 else 0)
     kept = pixels * (table.checkpointed if saving.checkpointing else table.whole) + (table.prompt if text else 0)
     drawing = worked_on * table.pixel if recipe.choose_pictures else 0
-    step = networks + encoders * (not saving.park) + weights * weight_bytes + recipe.batch * kept * itemsize / 2
+    step = (
+        networks
+        + encoders * (not saving.park)
+        + weights * weight_bytes
+        + recipe.batch * _sides(recipe) * kept * itemsize / 2
+    )
     return round(max(encoding, step + drawing) + table.work)
 
 
