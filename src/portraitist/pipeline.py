@@ -54,8 +54,8 @@ from portraitist.sitting import check_again, make, make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 from portraitist.training.class_pictures import check_class_images, with_class_pictures
 from portraitist.training.job import TrainingJob, TrainingResult, never_enough
+from portraitist.training.memory import check_memory, train_to_fit
 from portraitist.training.optimizers import check_package
-from portraitist.training.train import train
 from portraitist.types import OnStep, no_progress
 
 
@@ -154,10 +154,14 @@ def _learn(
 def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[Base, Recipe]:
     base = find_base(request.base, settings)
     recipe = find(Recipe, request.recipe or base.recipe, library_folders(settings))
-    cut_plan(request, base, recipe)  # better told now than after the check
+    if request.size is not None:
+        base = replace(base, size=request.size, buckets=())
+    # better told now than after the check
+    cut_plan(request, base, recipe)
     check_recipe(recipe)
     check_package(recipe)
     check_class_images(request.class_images, recipe)
+    check_memory(base, recipe, choose_device(settings.device), request.memory)
     place_of(base, settings, on_step)
     base = replace(base, checksum=weights_sum(base, settings))
     return base, recipe
@@ -229,7 +233,8 @@ def _train(
 ) -> tuple[TrainingResult, Choosing | None]:
     """What the training made, and the choice among its checkpoints where the recipe wants one."""
     committee = call_committee(request, job, prepared, model, faces, tagger, styles, on_step)
-    result = train(job, model, on_step, committee.chooser if committee else never_enough)
+    chooser = committee.chooser if committee else never_enough
+    result = train_to_fit(job, model, on_step, chooser, memory=request.memory)
     return result, committee.decide() if committee else None
 
 

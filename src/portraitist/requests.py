@@ -57,6 +57,8 @@ class TrainRequest(_Strict):
     photo (auto: buckets for half and full); `background` white puts the head (in wider framings the person) on white;
     `enlarge` takes photos with smaller faces too and enlarges them (Lanczos; `close` bicubic), which adds no detail;
     `class_images` is a folder of others of the sitter's kind, looked at beside the photos (None: as the recipe says).
+    `size` (width, height) is trained at in place of the base's own; `memory` is the preset for GPUs of so many
+    gigabytes (`library/memory`), or auto: the largest that fits, which may lower the recipe's batch.
     """
 
     sitter: str
@@ -80,6 +82,8 @@ class TrainRequest(_Strict):
     background: Background = "keep"
     enlarge: bool = False
     class_images: str | None = None
+    size: tuple[int, int] | None = None
+    memory: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -148,6 +151,31 @@ def test_weights_that_are_no_numbers_do_not_take_the_place_of_good_ones(tmp_path
         save_state(tmp_path, replace(state, step=4), MARK, MACHINE)
     assert "learning_rate" in str(caught.value.hint)
     assert resumed(tmp_path).step == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_kill_9_at_any_moment_costs_no_state(tmp_path: Path) -> None:
+    whole = fresh()
+    go(whole, 40)
+    chance = np.random.default_rng(11)
+    for kill in range(4):
+        child = os.fork()
+        if child == 0:
+            try:
+                sweep(tmp_path)
+                state = fresh()
+                load_state(tmp_path, state, MARK, MACHINE)
+                go(state, 40, tmp_path, every=1)
+                time.sleep(5 if kill < 3 else 0)
+            finally:
+                os._exit(0)
+        time.sleep(float(chance.uniform(0.005, 0.05)))
+        if kill < 3:
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("state-")] == []
+    assert same(resumed(tmp_path), whole)
 
 
 class Killed(BaseException):

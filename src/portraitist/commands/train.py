@@ -36,6 +36,8 @@ KeepTags = Annotated[list[str] | None, typer.Option("--keep-tag", help="Always k
 RemoveTags = Annotated[list[str] | None, typer.Option("--remove-tag", help="Never say this tag in a caption.")]
 Framed = Annotated[str | None, typer.Option("--framing", help="head, half or full; the recipe's own unless given.")]
 Shaped = Annotated[str, typer.Option("--shape", help="square, buckets (the shape that suits the photo) or auto.")]
+Sized = Annotated[str | None, typer.Option("--size", metavar="WxH", help="To train at; the base's own unless given.")]
+Memory = Annotated[str, typer.Option("--memory", help="GPU preset: auto, or gigabytes such as 6, 8, 12, 16, 24.")]
 Ground = Annotated[str, typer.Option("--background", help="keep, or white: the head or the person alone on white.")]
 Portraits = Annotated[
     int, typer.Option("--portraits", min=0, max=20, help="Portraits in each style; 0 for none, and no score.")
@@ -75,6 +77,8 @@ def train(
     shape: Shaped = "auto",
     background: Ground = "keep",
     enlarge: Enlarge = False,
+    size: Sized = None,
+    memory: Memory = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same photos, same likeness.")] = 42,
     class_images: ClassImages = None,
     portraits: Portraits = 1,
@@ -97,7 +101,7 @@ def train(
         faces=face_names or settings.faces, crops=parse_crops(crop, kind), enlarge=enlarge,
         class_images=None if class_images is None else str(class_images),
     )  # fmt: skip
-    request = _framed(request, framing, shape, background)
+    request = replace(_framed(request, framing, shape, background), size=_sized(size), memory=memory)
     if only_captions:
         _caption(request, context, as_json)
     else:
@@ -195,6 +199,15 @@ def _class(word: str, pet: bool) -> str:
     if word not in CLASS_WORDS:
         raise BadRequest(f"--class {word!r} is not known.", hint=f"Use one of {', '.join(CLASS_WORDS)}.")
     return word
+
+
+def _sized(text: str | None) -> tuple[int, int] | None:
+    from portraitist.commands.portrait import parse_size
+
+    size = parse_size(text)
+    if size is not None and any(side % 64 or not 64 <= side <= 2048 for side in size):
+        raise BadRequest(f"--size {text} does not go.", hint="Both sides are multiples of 64 up to 2048.")
+    return size
 
 
 def _framed(request: "TrainRequest", framing: str | None, shape: str, background: str) -> "TrainRequest":

@@ -80,6 +80,18 @@ class Trainable:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """Ways to need less memory, all of them slower. `checkpointing` computes the denoiser's inner values again on the
+    way back; `slices` lets the autoencoder work on one picture at a time, `tiles` on parts of 512 x 512 pixels (which
+    changes latents a little where parts meet); `park` keeps the text encoders beside the device between two uses."""
+
+    checkpointing: bool = False
+    slices: bool = False
+    tiles: bool = False
+    park: bool = False
+
+
+@dataclass(frozen=True)
 class Words:
     """The family's words in the metadata of a LoRA file: kohya's version, ModelSpec's architecture, the dialect."""
 
@@ -132,6 +144,12 @@ class Model(Protocol):
 
     def times(self, places: Tensor) -> Tensor:
         """The scheduler's steps for `places`."""
+
+    def weights(self) -> Mapping[str, int]:
+        """How many numbers each part has."""
+
+    def save_memory(self, saving: Saving) -> None:
+        """Save memory in these ways from now on, and in no others. But for tiles, answers change by rounding alone."""
 
     def slots(self) -> Slots:
         """Every place where a LoRA layer can sit, by kohya name."""

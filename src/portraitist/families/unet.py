@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from portraitist.devices import Device
 from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families import adapters, clip, fused
-from portraitist.families.base import Condition, Noised, Trainable, Words
+from portraitist.families.base import Condition, Noised, Saving, Trainable, Words
 from portraitist.families.replay import Replays
+from portraitist.families.saving import checkpointing, encode_in_parts, park
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base, Layers
@@ -127,6 +128,18 @@ class UNetModel(ABC):
         kept, mixed = (value.sqrt().reshape(-1, 1, 1, 1) for value in (share, 1 - share))
         target = kept * noise - mixed * latents if self._velocity else noise
         return Noised(kept * latents + mixed * noise, target, share / (1 - share))
+
+    # memory
+
+    def weights(self) -> Mapping[str, int]:
+        parts = {**self._parts, "vae": self.vae}
+        return {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items()}
+
+    def save_memory(self, saving: Saving) -> None:
+        checkpointing(self.unet, saving.checkpointing)
+        encode_in_parts(self.vae, slices=saving.slices, tiles=saving.tiles)
+        for encoder in self.encoders.values():
+            park(encoder, self.device.device, saving.park)
 
     # likenesses
 

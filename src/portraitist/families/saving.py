@@ -1,0 +1,44 @@
+"""Ways to save memory on networks of diffusers and transformers. Each can be turned on and off. Knows no family."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+_TILE = 512
+_HOOKS = "_parked_by"
+
+
+def checkpointing(network: Any, wanted: bool) -> None:
+    """Let blocks of a diffusers network compute their inner values again on the way back (Chen et al.,
+    arXiv:1604.06174). Nothing random happens in a block at rest, so no random state is kept, and a CUDA graph can
+    record it."""
+    if wanted:
+        network.enable_gradient_checkpointing(_again)
+    else:
+        network.disable_gradient_checkpointing()
+
+
+def _again(block: nn.Module, *values: Any) -> Any:
+    return checkpoint(block.__call__, *values, use_reentrant=False, preserve_rng_state=False)
+
+
+def encode_in_parts(vae: Any, *, slices: bool, tiles: bool) -> None:
+    """Let an autoencoder of diffusers work on one picture, or on one tile of 512 x 512 pixels, at a time."""
+    vae.use_slicing, vae.use_tiling = slices, tiles
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    vae.tile_sample_min_size = _TILE if tiles else vae.config.sample_size
+    vae.tile_latent_min_size = vae.tile_sample_min_size // scale
+
+
+def park(network: Any, device: torch.device, wanted: bool) -> None:
+    """Keep a network beside the device, on the processor's memory, but for the time of a use."""
+    for hook in getattr(network, _HOOKS, ()):
+        hook.remove()
+    hooks = []
+    if wanted:
+        hooks.append(network.register_forward_pre_hook(lambda module, _: module.to(device) and None))
+        hooks.append(network.register_forward_hook(lambda module, *_: module.to("cpu") and None))
+    setattr(network, _HOOKS, tuple(hooks))
+    network.to("cpu" if wanted else device)
