@@ -7,7 +7,8 @@ here turns into advice and into recipes, and those are measured on others; each 
 
 - tags pruned or not: captions that also name hair, eyes, skin and age; the prompt never does.
 - upright or not: photos that stand askew by up to 25 degrees, or of which two lie on their side, cut as they are.
-- masks: the background weighs 0.2 in the loss. prior: each fourth step holds the class word to the bare base.
+- masked loss: the background weighs 0.2, or is held to what the bare base answers. prior preservation: each fourth
+  step, or a part of each, holds the class word to what the bare base answers.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ PARTS: Mapping[str, Mapping[str, Settings | None]] = {
         "400": {"visits_per_photo": 400},
     },
     "photos": {**{str(n): {"photos": n} for n in (1, 2, 3, 4)}, "6": None, **{str(n): {"photos": n} for n in (8, 10)}},
-    "masked loss": {"no": None, "background 0.2": {"background_weight": 0.2}},
-    "prior preservation": {"no": None, "each 4th step": {"prior_every": 4}},
+    "masked loss": {
+        "no": None, "background 0.2": {"background_weight": 0.2}, "base outside": {"background_target": "base"},
+    },
+    "prior preservation": {"no": None, "each 4th step": {"prior_every": 4}, "in each step": {"prior_weight": 1.0}},
     "trigger": {"ohwx": None, "sks": {"trigger": "sks"}, "<sks>": {"trigger": "<sks>"}},
 }  # fmt: skip
 

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import common, likeness
 from benchmarks.common import Row, bar, note
-from benchmarks.likeness_variants import given_of, recipe_of, spared, variants_of
+from benchmarks.likeness_variants import given_of, spared, variants_of
+from portraitist.recipes import Base, Recipe, find
 
 GAIN, SHARE = 0.03, 0.6  # the bars: one of them is enough
 CHOOSING = {
@@ -70,9 +72,9 @@ def one_sitter(
 
     job, (facts, parts), (_, said) = read_job(given.work, identity), read_made(made), read_made(words)
     seen = Seen(given.work / "embedded" / f"{identity}-{marker.mark}.npz", marker)
-    scored = scores(job, parts, settings, given, seen, marker)
-    patience = int(str(recipe_of(settings)["choose_patience"]))
-    ends = [n for n in range(1, len(scored) + 1) if peaked([one.score for one in scored[:n]], patience)]
+    recipe = TypeAdapter(Recipe).validate_python(facts["asked"]["recipe"])
+    scored = scores(job, parts, recipe, given_of(settings).spare, given, seen, marker)
+    ends = [n for n in range(1, len(scored) + 1) if peaked([one.score for one in scored[:n]], recipe.choose_patience)]
     looked = scored[: ends[0]] if ends else scored
     chosen = best(looked).steps[0]
     judged, heard = {}, {}
@@ -96,21 +98,16 @@ def one_sitter(
 
 
 def scores(
-    job: Any, parts: Mapping[str, Any], settings: Mapping[str, object], given: argparse.Namespace, seen: Any,
-    marker: Any,
+    job: Any, parts: Mapping[str, Any], recipe: Recipe, spare: int, given: argparse.Namespace, seen: Any, marker: Any
 ) -> list[Any]:  # fmt: skip
     """What a user's training would have scored, in the order of the steps."""
-    from pydantic import TypeAdapter
-
     from benchmarks.likeness_make import trial_of
     from portraitist.images import read_picture
-    from portraitist.recipes import Base, Recipe, find
     from portraitist.training.choose import Measure, References
 
-    _, names = spared(job, given_of(settings).spare)
+    _, names = spared(job, spare)
     pictures = [read_picture(given.work / "renders" / name) for name in names or job.known]
     faces = tuple(face for face in seen.faces(pictures, "dlib") if face is not None)
-    recipe = TypeAdapter(Recipe).validate_python(recipe_of(settings))
     trial = trial_of(find(Base, "mini"), job, recipe)
     measure = Measure(
         trial, References(faces, unseen=bool(names)), lambda picture: seen.faces([picture], "dlib")[0], marker.tagger

@@ -244,7 +244,8 @@ def training_pictures(task: Task, job: Job) -> tuple[TrainingPicture, ...]:
     recipe, of_job, found = task.recipe, given_of(task.settings), []
     for number, (caption, crops) in enumerate(read_crops(task.work, job, recipe.crops_per_photo), 1):
         # masks were cut for crops as they were prepared
-        masked = recipe.background_weight < 1 and not (of_job.askew or of_job.lying)
+        masked = recipe.background_weight < 1 or recipe.background_target == "base"
+        masked = masked and not (of_job.askew or of_job.lying)
         masks = read_masks(task.work, job, number - 1, len(crops)) if masked else []
         found.append(
             TrainingPicture(

@@ -25,7 +25,7 @@ from benchmarks import common, likeness
 from benchmarks.common import Row, bar
 from benchmarks.likeness_prepare import PHOTOS
 from benchmarks.likeness_variants import variants_of
-from portraitist.recipes import Recipe, find
+from portraitist.recipes import Recipe, find, visits
 from portraitist.requests import HELD_OUT
 
 RATES = (1, 3, 10)
@@ -72,16 +72,15 @@ def best_rates(given: argparse.Namespace) -> dict[str, dict[str, object]]:
     told: dict[str, dict[str, object]] = {
         name: {"recipe": name, "rate": found[name][1]} for name in (*given.ours, *given.others)
     }
-    for visits in sorted({visits_of(name) for name in given.others}):
+    for looks in sorted({visits_of(name) for name in given.others}):
         ours = {"recipe": given.ours[0], "rate": found[given.ours[0]][1]}
-        told[f"ours-{visits}"] = {**ours, "max_visits": visits, "min_visits": visits}
+        told[f"ours-{looks}"] = {**ours, "max_visits": looks, "min_visits": looks, "repeats": 0, "epochs": 0}
     return told
 
 
 def visits_of(name: str) -> int:
     """How many looks at photos a recipe takes with the photos that a job holds."""
-    recipe, photos = find(Recipe, name), PHOTOS - HELD_OUT
-    return min(recipe.max_visits, max(recipe.min_visits, recipe.visits_per_photo * photos))
+    return visits(find(Recipe, name), PHOTOS - HELD_OUT)
 
 
 def show(given: argparse.Namespace) -> None:

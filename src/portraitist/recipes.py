@@ -38,9 +38,9 @@ _ABOVE_NOTHING = (
 )  # fmt: skip
 _NOTHING_OR_MORE = (
     "text_learning_rate", "warmup", "weight_decay", "max_grad_norm", "min_visits", "repeats", "epochs", "keep_tags",
-    "prior_every", "prior_weight", "class_images", "class_weight", "noise_offset",
+    "prior_every", "prior_weight", "class_images", "class_weight", "noise_offset", "choose_pictures", "choose_patience",
 )  # fmt: skip
-_SHARES = ("caption_dropout", "tag_dropout", "ema", "text_until", "smallest_crop")
+_SHARES = ("caption_dropout", "tag_dropout", "ema", "text_until", "smallest_crop", "choose_from")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _RULE = re.compile(r"\d+(\.\d+)?:\d+")
 

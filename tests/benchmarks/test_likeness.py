@@ -259,6 +259,18 @@ def test_crops_that_are_not_upright_are_turned_about_their_middle() -> None:
     assert len({round(angle) for angle in angles}) > 1 and max(map(abs, angles)) <= 25
 
 
+def test_masks_travel_as_what_the_loss_weighs(tmp_path: Path, sitter: list[Path]) -> None:
+    job = write_job(tmp_path, 7, sitter[:1])
+    assert likeness_prepare.read_masks(tmp_path, job, 0, 2) == []
+    both = np.zeros((4, 6, 3), np.uint8)
+    both[:2, :, 0], both[2, :, 1] = 255, 255
+    for place in range(2):
+        file = likeness_prepare.mask_file(tmp_path, 7, job.pictures[0].file, place)
+        to_pil(both).save(file, "WEBP", lossless=True)
+    first, _ = likeness_prepare.read_masks(tmp_path, job, 0, 2)
+    assert first[:, 0].tolist() == [1.0, 1.0, 0.0, -1.0], "person, person, background, not the photo"
+
+
 def test_the_photos_that_choose_are_those_that_a_training_would_spare() -> None:
     pictures, names = likeness_variants.spared(job_of(6), 1)
     (_, spared) = draw_apart([f"{i}.png" for i in range(6)], 1, 42)

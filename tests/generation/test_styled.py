@@ -1,5 +1,7 @@
 """Styles: whose words win, and where the sitter stands in them."""
 
+from dataclasses import replace
+
 import pytest
 
 from portraitist.generation.styled import with_style
@@ -22,6 +24,13 @@ def test_a_style_fills_what_the_request_leaves_open() -> None:
 def test_without_a_style_the_recipe_has_the_strength() -> None:
     made = with_style(PortraitRequest("anna", prompt="a hat"), None, "ohwx woman", BASE, Recipe("r", strength=0.9))
     assert (made.prompt, made.strength, made.negative) == ("ohwx woman, a hat", 0.9, None)
+
+
+def test_a_likeness_is_asked_with_the_clip_skip_that_it_was_trained_with() -> None:
+    asked, recipe = PortraitRequest("anna", prompt="a hat"), Recipe("r", clip_skip=2)
+    assert with_style(asked, None, "ohwx woman", BASE, recipe).clip_skip == 2
+    assert with_style(replace(asked, clip_skip=1), None, "ohwx woman", BASE, recipe).clip_skip == 1
+    assert with_style(asked, None, "ohwx woman", BASE).clip_skip is None
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def with_style(
         sampler=request.sampler or (style.sampler if style else None),
         steps=request.steps if request.steps is not None else (style.steps if style else None),
         cfg=request.cfg if request.cfg is not None else (style.cfg if style else None),
+        clip_skip=request.clip_skip if request.clip_skip is not None or recipe is None else recipe.clip_skip,
         strength=_strength(request, style, recipe),
     )
 
