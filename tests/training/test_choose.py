@@ -140,7 +140,16 @@ def test_choosing_can_be_cancelled_and_the_state_is_there(model: Model, tmp_path
 
     with pytest.raises(Cancelled):
         train(make_job(tmp_path), model, on_checkpoint=make_chooser(model, on_step=stop))
-    assert train(make_job(tmp_path, resume=True), model).steps == 12
+    told: list[Step] = []
+
+    def stop_again(step: Step) -> None:
+        told.append(step)
+        if step.stage == "train":
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        train(make_job(tmp_path, resume=True), model, stop_again)
+    assert told[-1].done == 7, "it goes on after the checkpoint that was being looked at"
 
 
 def test_a_score_has_peaked_when_nothing_better_came_for_long_enough() -> None:
