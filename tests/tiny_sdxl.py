@@ -40,7 +40,7 @@ def make_tiny_sdxl(folder: Path) -> Path:
     torch.manual_seed(2)
     first, second = make_tokenizer(), make_tokenizer(pad="!")
     unet = UNet2DConditionModel(
-        sample_size=8, block_out_channels=(16, 16, 32), layers_per_block=2, cross_attention_dim=56,
+        sample_size=8, block_out_channels=(16, 16, 32), layers_per_block=1, cross_attention_dim=56,
         attention_head_dim=(2, 2, 4), norm_num_groups=8, transformer_layers_per_block=(1, 1, 2),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), use_linear_projection=True,

@@ -33,6 +33,7 @@ def in_process(source: Path, target: Path) -> dict[str, Any]:
     return answer({"source": str(source), "target": str(target), "final": str(target)}, b"")[0]
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     proof = tmp_path / "harm"
     torch.save({"state_dict": {"a": torch.ones(3)}, "more": Harmful(proof)}, tmp_path / "evil.ckpt")

@@ -54,9 +54,9 @@ def test_the_two_usual_clip_skips_mean_the_same(model: Model) -> None:
 def test_layers_have_stabilitys_names(model: Model) -> None:
     names = model.slots()
     for name in (
-        "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q",
+        "lora_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_q",
         "lora_unet_middle_block_1_proj_in",
-        "lora_unet_output_blocks_2_2_conv",
+        "lora_unet_output_blocks_1_2_conv",
         "lora_unet_label_emb_0_2",
         "lora_te1_text_model_encoder_layers_0_self_attn_q_proj",
         "lora_te2_text_model_encoder_layers_2_mlp_fc2",
