@@ -216,10 +216,7 @@ def pose(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
     """Heads turned by a known angle; pitch is judged as the check does it, beside three more photos of the sitter."""
     limits, quick = Limits(), Unnamed(faces)
     count = 4 * given.count
-    usual: dict[int, list[float]] = defaultdict(list)
-    beside = photos_people.draw("beside", count, 3, "measure", given.seed)
-    for person, seen in with_face(beside, quick, limits):
-        usual[person.sitter].append(seen.faces[0].face.pitch)
+    usual = pitches_beside(count, "measure", given.seed, quick, limits)
     for code, kind in (("profile", "yaw"), ("pitched", "pitch")):
         score = Score()
         for person in photos_people.draw(kind, count, 1, "measure", given.seed):
@@ -229,6 +226,14 @@ def pose(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
                 told_so = told(code, seen) if kind == "yaw" else told_pitch(seen, usual[person.sitter], limits)
                 score.add(value > limit, told_so)
         yield from score.rows(code)
+
+
+def pitches_beside(sitters: int, which: str, seed: int, faces: Unnamed, limits: Limits) -> dict[int, list[float]]:
+    """Pitches of three more photos of each sitter whose pitched photo is measured."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for person, seen in with_face(photos_people.draw("beside", sitters, 3, which, seed), faces, limits):
+        found[person.sitter].append(seen.faces[0].face.pitch)
+    return found
 
 
 def told_pitch(seen: Look, others: Sequence[float], limits: Limits) -> bool:

@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import common, photos_people
 from benchmarks.common import Row
-from benchmarks.photos import STEPS, TRUE, Unnamed, spoil, told
+from benchmarks.photos import STEPS, TRUE, Unnamed, pitches_beside, spoil, told
 from portraitist.faces import Faces
 from portraitist.photos.look import look
-from portraitist.photos.quality import Limits
+from portraitist.photos.quality import Limits, usual_pitch
 
 
 def main() -> None:
@@ -56,13 +56,16 @@ def calibrate(faces: Faces, given: argparse.Namespace) -> Iterator[Row]:
 
 
 def _calibrate_pose(faces: Unnamed, limits: Limits, given: argparse.Namespace) -> Iterator[Row]:
+    sitters = 3 * given.count
+    beside = pitches_beside(sitters, "calibrate", given.seed, faces, limits)
     for kind, code in (("yaw", "profile"), ("pitch", "pitched")):
         pairs: list[Any] = []
-        for person in photos_people.draw(kind, 3 * given.count, 1, "calibrate", given.seed):
+        for person in photos_people.draw(kind, sitters, 1, "calibrate", given.seed):
             seen = look(Path("p"), person.picture, faces, limits)
             if seen.faces:
                 face = seen.faces[0].face
-                pairs.append((person.yaw, face.yaw) if kind == "yaw" else (person.pitch, face.pitch))
+                level = face.pitch - usual_pitch([*beside[person.sitter], face.pitch], limits)
+                pairs.append((person.yaw, face.yaw) if kind == "yaw" else (person.pitch, level))
         truth, measured = np.array(pairs).T
         for side, part in (("negative", truth < -5), ("positive", truth > 5)):
             slope, start = np.polyfit(truth[part], measured[part], 1)
