@@ -168,7 +168,7 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _previews(source: SitterFolder) -> list[tuple[str, str]]:
-    """(file, prompt) of some portraits, the first of each style before the second ones."""
+    """(file, prompt) of the first portraits that the report names and that are still there."""
     if not source.report.is_file():
         return []
     try:

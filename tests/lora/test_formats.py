@@ -162,3 +162,22 @@ def test_the_sidecar_offers_the_trigger(tmp_path: Path) -> None:
     path = write_sidecar(tmp_path / "anna.safetensors", title="Anna", phrase="ohwx woman", strength=0.9)
     assert path.name == "anna.json"
     assert json.loads(path.read_text())["activation text"] == "ohwx woman"
+
+
+def test_what_diffusers_saves_itself_loads(model: Model, tiny_base: Path, tmp_path: Path) -> None:
+    """A file of the usual training script: peft's layers, alpha in the metadata, convolutions among the targets."""
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    unet = UNet2DConditionModel.from_pretrained(tiny_base / "unet")
+    unet.add_adapter(LoraConfig(r=2, lora_alpha=6, target_modules=["to_q", "conv1"], init_lora_weights=False))
+    StableDiffusionPipeline.save_lora_weights(
+        tmp_path,
+        unet_lora_layers=get_peft_model_state_dict(unet),
+        unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
+    )
+    found = read(tmp_path / "pytorch_lora_weights.safetensors", model.slots())
+    for path in ("mid_block.resnets.0.conv1", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"):
+        meant = unet.get_submodule(path).get_delta_weight("default")
+        assert torch.allclose(found.layers["lora_unet_" + path.replace(".", "_")].delta(), meant, atol=1e-5)

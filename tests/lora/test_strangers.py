@@ -95,13 +95,6 @@ def test_sdxl_files_load_with_the_names_of_either_tongue(small_xl: Network) -> N
         assert same(from_tensors(tensors, {}, small_xl.slots), lora)
 
 
-def test_the_familys_own_names_are_these(small_xl: Network) -> None:
-    from portraitist.families.sdxl import StableDiffusionXL
-
-    named = {name: StableDiffusionXL.kohya_name(None, slot.part, slot.path) for name, slot in small_xl.slots.items()}
-    assert all(name == theirs for name, theirs in named.items())
-
-
 def test_a_convolution_in_three_steps_is_folded(small: Network) -> None:
     """LoCon with a middle: what is added equals the three convolutions one after another."""
     chance = torch.Generator().manual_seed(3)

@@ -119,9 +119,9 @@ def _diffusers(slot: Slot) -> str:
 
 
 def _comfyui(slot: Slot, blocks: Mapping[str, str]) -> str:
-    if slot.part == "unet":
-        return f"diffusion_model.{to_sgm(slot.path, blocks)}"
-    return f"text_encoders.{_CLIP[slot.part]}.transformer.{with_text_model(slot.path)}"
+    if slot.part in _CLIP:
+        return f"text_encoders.{_CLIP[slot.part]}.transformer.{with_text_model(slot.path)}"
+    return f"diffusion_model.{to_sgm(slot.path, blocks) if slot.part == 'unet' else slot.path}"
 
 
 def _blocks(slots: Slots) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _aliases(slot: Slot, blocks: Mapping[str, str]) -> list[str]:
     whole = with_text_model(slot.path)
     old = re.sub(r"self_attn\.(q|k|v|out)_proj$", r"self_attn.to_\1", whole)  # diffusers before 0.18
     stems = [f"{slot.part}.{path}" for path in (whole, whole.removeprefix("text_model."), old)]
-    return [*stems, *(kohya_text(slot.path, prefix) for prefix in _KOHYA_TEXT[slot.part])]
+    return [*stems, *(kohya_text(slot.path, prefix) for prefix in _KOHYA_TEXT.get(slot.part, ()))]
 
 
 def _told_alphas(metadata: Mapping[str, str]) -> Callable[[str, float], float]:
