@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # as the command line does: torch's threads would else spin while they wait for each other
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 PART = 14_000_000  # bytes of pictures in one file, so that every file can be sent
 BASE_SETTINGS = ("cfg", "steps", "sampler", "clip_skip", "negative")  # of a base, that can be tried without training

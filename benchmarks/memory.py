@@ -120,8 +120,7 @@ def train_a_little(model: Any, recipe: Recipe, preset: Preset) -> Peak:
             return Peak(torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved(), stepper.how)
     finally:
         del stepper, trainable, optimizer, tape, examples
-        model.detach()
-        model.save_memory(memory.Saving())
+        model.detach()  # how memory is saved stays: to bring parked networks back, there may be no room under a cap
         clean()
 
 

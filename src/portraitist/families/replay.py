@@ -70,6 +70,7 @@ class Replays:
         torch.cuda.current_stream().wait_stream(stream)
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
+        torch.cuda.empty_cache()  # what the plain runs used is of no use to a recording, which has a pool of its own
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=stream):
                 answer = predict(*own)

@@ -120,6 +120,7 @@ class _Graphs:
 
     def _record(self, step: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         graph = torch.cuda.CUDAGraph()
+        torch.cuda.empty_cache()  # what the plain runs used is of no use to a recording, which has a pool of its own
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 loss = step()
