@@ -92,6 +92,8 @@ def train(
     background: Background = "keep",
     enlarge: bool = False,
     class_images: Path | str | None = None,
+    size: tuple[int, int] | None = None,
+    memory: str = "auto",
     portraits: int = 1,
     resume: bool = False,
     out: Path | str | None = None,
@@ -100,7 +102,7 @@ def train(
 ) -> Report:
     """Learn a sitter: the report of the training, as in `report.json`.
 
-    `framing` to `class_images` are told at `TrainRequest`; `portraits` are made in each style (0 for none, and no
+    `framing` to `memory` are told at `TrainRequest`; `portraits` are made in each style (0 for none, and no
     score); `out` is a folder for the results. Raises TooFewPhotos below 3 accepted photos, and what
     `pipeline.train_sitter` raises.
     """
@@ -114,7 +116,7 @@ def train(
             seed=seed, captioner=captioner, tag_rules=tag_rules, keep_tags=tuple(keep_tags),
             remove_tags=tuple(remove_tags), faces=settings.faces, kind=kind, crops=crops or {},
             framing=framing, shape=shape, background=background, enlarge=enlarge,
-            class_images=None if class_images is None else str(class_images),
+            class_images=None if class_images is None else str(class_images), size=size, memory=memory,
         )  # fmt: skip
         place = Path(out) if out is not None else None
         return train_sitter(request, settings, faces, resume=resume, per_style=portraits, out=place, on_step=on_step)
