@@ -139,7 +139,7 @@ def portrait(
 
     Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. Raises UnknownName, BadRequest.
     """
-    from portraitist.pipeline import portrait_sitter
+    from portraitist.portraying import portrait_sitter
 
     if style is not None and prompt is not None:
         raise BadRequest("style and prompt exclude each other.", hint="Leave one of them out.")

@@ -18,8 +18,8 @@ from portraitist.errors import BadFile, BadRequest, MissingModel, ModelError
 from portraitist.families.found import find_base
 from portraitist.files import make_folder, replacing, write_text
 from portraitist.images import read_request
+from portraitist.loading import load_base
 from portraitist.lora.formats import Dialect, read, read_metadata, write
-from portraitist.pipeline import load_base
 from portraitist.recipes import Base
 from portraitist.settings import Settings
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore

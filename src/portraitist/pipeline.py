@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from portraitist import families, measure
+from portraitist import measure
 from portraitist.captions import tags
 from portraitist.captions.dataset import write_set
 from portraitist.captions.tagger import Tagger
@@ -24,8 +24,7 @@ from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
 from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
 from portraitist.files import make_folder, remove_folder, replacing, sweep
-from portraitist.generation.styled import with_style
-from portraitist.images import read_request
+from portraitist.loading import library_folders, load_base, load_tagger, styles_of
 from portraitist.lora.formats import read_metadata
 from portraitist.lora.metadata import sidecar_version, write_sidecar
 from portraitist.photos import PhotoCheck, opened
@@ -39,18 +38,15 @@ from portraitist.preparing import (
     prepare,
     training_pictures,
 )
-from portraitist.recipes import Base, Recipe, Style, check_recipe, find, names
+from portraitist.recipes import Base, Recipe, Style, check_recipe, find
 from portraitist.reporting import best_portrait, captioned_report, copy_results, training_report
 from portraitist.requests import (
-    PortraitReport,
-    PortraitRequest,
     Report,
     TrainRequest,
-    from_data,
 )
 from portraitist.settings import Settings
 from portraitist.show.results import Shown, write_results
-from portraitist.sitting import check_again, make, make_styled, sit
+from portraitist.sitting import make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 from portraitist.training.class_pictures import check_class_images, with_class_pictures
 from portraitist.training.job import TrainingJob, TrainingResult, never_enough
@@ -167,30 +163,6 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     return base, recipe
 
 
-def library_folders(settings: Settings) -> tuple[Path, ...]:
-    """Where a user's own bases, recipes and styles are."""
-    return (settings.home / "library",)
-
-
-def load_base(base: Base, settings: Settings) -> Model:
-    """The base's networks on the device of the settings."""
-    return families.load(place_of(base, settings), base, choose_device(settings.device))
-
-
-def load_tagger(base: Base, settings: Settings) -> Tagger | None:
-    """The tagger beside a base, or None."""
-    folder = place_of(base, settings) / "tagger"
-    return Tagger.load(folder) if folder.is_dir() else None
-
-
-def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
-    """All styles that are meant for `base`, the photo-like ones first."""
-    extra = library_folders(settings)
-    found = [find(Style, name, extra) for name in names(Style, extra)]
-    meant = [style for style in found if not style.bases or base.name in style.bases]
-    return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))
-
-
 def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepared: Prepared) -> SitterFolder:
     """Put the accepted photos, the training set and the record of the sitter into its folder."""
     record = SitterRecord(
@@ -269,57 +241,6 @@ def _record(
     photo_like = [style for style in styles if style.photo]
     words = measure.words_faces(subject, photo_like, model, faces, request.seed, on_step)
     return measure.make_record(name, training, held_out, words, subject)
-
-
-def portrait_sitter(
-    request: PortraitRequest,
-    settings: Settings,
-    faces: Faces,
-    *,
-    out: Path | None = None,
-    on_step: OnStep = no_progress,
-) -> tuple[Path, tuple[PortraitReport, ...]]:
-    """Make the request's portraits: the folder they lie in, and their reports, in the order of their seeds.
-
-    A request without style and prompt gets the style `studio`. Raises UnknownName for a sitter or style, MissingModel
-    for a sitter that was not trained.
-    """
-    record, folder = SitterStore(settings.home).load(request.sitter)
-    extra = library_folders(settings)
-    name = request.style or ("studio" if request.prompt is None else None)
-    style = find(Style, name, extra) if name is not None else None
-    root = make_folder(out if out is not None else folder.portraits)
-    base = find_base(record.base, settings)
-    model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
-    asked = replace(request, sitter=folder.name, style=name, base=record.base)
-    filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
-    made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
-    return root, tuple(one.report for one in made)
-
-
-def portrait_again(
-    file: Path, settings: Settings, faces: Faces, *, out: Path | None = None, on_step: OnStep = no_progress
-) -> tuple[Path, tuple[PortraitReport, ...]]:
-    """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
-
-    Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
-    """
-    request = from_data(PortraitRequest, read_request(file))
-    record, folder = SitterStore(settings.home).load(request.sitter)
-    base = find_base(record.base, settings)
-    root = make_folder(out if out is not None else folder.portraits)
-    model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
-    check_again(request, sitting, model)
-    made = make(request, sitting, model, faces, root, on_step=on_step)
-    return root, tuple(one.report for one in made)
-
-
-def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
-    record = measure.read_record(folder.faces)
-    measure.check_recogniser(record, faces.recogniser.name)
-    return record
 
 
 def export_likeness(name: str, settings: Settings, file: Path) -> Path:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from portraitist.errors import BadFile, UnknownName
+from portraitist.types import Strict
 
 T = TypeVar("T")
 
@@ -45,12 +46,8 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 _RULE = re.compile(r"\d+(\.\d+)?:\d+")
 
 
-class _Strict:
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(frozen=True)
-class Base(_Strict):
+class Base(Strict):
     """A diffusion model to train on: `library/bases/<name>.toml`.
 
     `source` is `package:<folder in the library's package>`, `file:<folder or safetensors file>` or `hf:<owner>/<name>`
@@ -83,7 +80,7 @@ class Base(_Strict):
 
 
 @dataclass(frozen=True)
-class Recipe(_Strict):
+class Recipe(Strict):
     """The numbers that a training runs with: `library/recipes/<name>.toml`. Rates are per step; docs/recipes.md says
     more of each.
 
@@ -204,7 +201,7 @@ def visits(recipe: Recipe, photos: int) -> int:
 
 
 @dataclass(frozen=True)
-class Style(_Strict):
+class Style(Strict):
     """A look: `library/styles/<name>/style.toml`. `{sitter}` in the prompt is the trigger and class word."""
 
     name: str

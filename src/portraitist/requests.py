@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from portraitist.errors import BadRequest
+from portraitist.types import Strict
 
 T = TypeVar("T")
 
@@ -40,12 +41,8 @@ HELD_OUT chooses and the other measures."""
 CHOOSE_TWO_FROM = 10
 
 
-class _Strict:
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(frozen=True)
-class TrainRequest(_Strict):
+class TrainRequest(Strict):
     """Everything that fixes a likeness, but for the photos' own bytes.
 
     `photos` are files or folders; `recipe` None takes the base's own; `face` is a point (x, y) in the face to take
@@ -87,7 +84,7 @@ class TrainRequest(_Strict):
 
 
 @dataclass(frozen=True)
-class PortraitRequest(_Strict):
+class PortraitRequest(Strict):
     """Everything that fixes `count` portraits. None means: what the style, the recipe or the base says.
 
     Picture number i of a request has a seed that comes from `seed` and i alone; the request inside its PNG names that
@@ -113,7 +110,7 @@ class PortraitRequest(_Strict):
 
 
 @dataclass(frozen=True)
-class Reason(_Strict):
+class Reason(Strict):
     """Why a photo is rejected: a code of the interfaces, the measured value, the limit, one sentence."""
 
     code: str
@@ -123,7 +120,7 @@ class Reason(_Strict):
 
 
 @dataclass(frozen=True)
-class FaceReport(_Strict):
+class FaceReport(Strict):
     """The sitter's face in a photo: box [x, y, width, height] in pixels, angles in degrees, distance to the others."""
 
     box: tuple[float, float, float, float]
@@ -134,7 +131,7 @@ class FaceReport(_Strict):
 
 
 @dataclass(frozen=True)
-class PhotoVerdict(_Strict):
+class PhotoVerdict(Strict):
     """One photo, accepted or rejected with reasons; `subject` is the box in pixels of a pet or a thing.
 
     `turned`: degrees clockwise (0, 90, 180, 270) by which the photo was turned, beyond its EXIF, because its faces
@@ -150,7 +147,7 @@ class PhotoVerdict(_Strict):
 
 
 @dataclass(frozen=True)
-class Warn(_Strict):
+class Warn(Strict):
     """Something that the user should know and that stops nothing."""
 
     code: str
@@ -158,7 +155,7 @@ class Warn(_Strict):
 
 
 @dataclass(frozen=True)
-class CheckReport(_Strict):
+class CheckReport(Strict):
     """The document of `check --json`."""
 
     photos: tuple[PhotoVerdict, ...]
@@ -174,7 +171,7 @@ class CheckReport(_Strict):
 
 
 @dataclass(frozen=True)
-class Checkpoint(_Strict):
+class Checkpoint(Strict):
     """A training's state at a step; `score` is what it was chosen by, out of the three numbers behind it (see
     `ChoosingReport`), `chosen` whether it is the likeness or part of it."""
 
@@ -188,7 +185,7 @@ class Checkpoint(_Strict):
 
 
 @dataclass(frozen=True)
-class ChoosingReport(_Strict):
+class ChoosingReport(Strict):
     """How the likeness was chosen among the checkpoints: by `pictures` drawn by each, compared with the faces of
     `photos`.
 
@@ -214,7 +211,7 @@ class ChoosingReport(_Strict):
 
 
 @dataclass(frozen=True)
-class TrainingReport(_Strict):
+class TrainingReport(Strict):
     """`visits` = pictures seen, with repeats; `loss` = means over equal parts of the training, in order; `choosing` is
     None where the last checkpoint is the likeness, its seconds are part of `seconds`."""
 
@@ -227,7 +224,7 @@ class TrainingReport(_Strict):
 
 
 @dataclass(frozen=True)
-class PortraitReport(_Strict):
+class PortraitReport(Strict):
     """One portrait; `likeness` is its own score or None, `faces` how many the detector found.
 
     `distance` is how far its face is from the training photos (what the order of the portraits goes by); `photo` says
@@ -245,7 +242,7 @@ class PortraitReport(_Strict):
 
 
 @dataclass(frozen=True)
-class LikenessReport(_Strict):
+class LikenessReport(Strict):
     """`score` (mean over the portraits in photo-like styles, at most 1) or None with the `reason`; `top1` 0 … 1.
 
     `painted` is the mean over the other styles; `words` is the prompt that stands for what words can say of the sitter,
@@ -262,7 +259,7 @@ class LikenessReport(_Strict):
 
 
 @dataclass(frozen=True)
-class BaseReport(_Strict):
+class BaseReport(Strict):
     """Which base a likeness stands on."""
 
     name: str
@@ -271,7 +268,7 @@ class BaseReport(_Strict):
 
 
 @dataclass(frozen=True)
-class Report(_Strict):
+class Report(Strict):
     """`report.json`: what a training or a demo did. Parts that did not happen are empty or None."""
 
     sitter: str = ""

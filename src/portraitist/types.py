@@ -1,8 +1,9 @@
 """The small frozen values that every room shares. Units are in the names; nothing here reads files or loads models."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,12 @@ Seed = int
 """0 … 2**63 − 1."""
 
 MAX_SEED = 2**63 - 1
+
+
+class Strict:
+    """What is read from outside (TOML, JSON) as such a dataclass may have no unknown key: pydantic refuses it."""
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)

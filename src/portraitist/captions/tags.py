@@ -13,21 +13,16 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import ConfigDict
-
 from portraitist.captions.describe import Description
 from portraitist.errors import BadRequest
 from portraitist.recipes import find_on, names_on
+from portraitist.types import Strict
 
 SHELF = "rules"
 
 
-class _Strict:
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(frozen=True)
-class Patterns(_Strict):
+class Patterns(Strict):
     """Five ways to name tags; `unless` names what contains the first word and not the second."""
 
     equal: tuple[str, ...] = ()
@@ -56,7 +51,7 @@ class Patterns(_Strict):
 
 
 @dataclass(frozen=True)
-class TagRules(_Strict):
+class TagRules(Strict):
     """A rule set: `library/rules/<name>.toml`; an unknown key in it is an error.
 
     `constant` names what counts as identity where it stands on every photo, `count` the count tag of a class word.

@@ -36,7 +36,7 @@ def portrait(
     as_json: common.Json = False,
 ) -> None:
     """Make portraits of a sitter in a style or by your own words."""
-    from portraitist.pipeline import portrait_again, portrait_sitter
+    from portraitist.portraying import portrait_again, portrait_sitter
     from portraitist.requests import PortraitRequest
 
     if again is None and sitter is None:

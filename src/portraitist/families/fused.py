@@ -1,4 +1,4 @@
-"""A U-Net of diffusers with fewer passes over memory: the same answers up to rounding, on CUDA in about half the time.
+"""A U-Net of diffusers with fewer passes over memory: the same answers up to rounding.
 
 `fuse` gives the blocks of a network other ways to compute what they compute: normalisation, time and activation in one
 pass, a bias and what it is added to in another, gated units in one, and pictures that stay channels-last throughout

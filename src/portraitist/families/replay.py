@@ -43,9 +43,14 @@ class Replays:
         self._pool = None
 
     @torch.no_grad()
-    def predict(self, predict: Predict, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
-        """What `predict` answers. A shape that cannot be recorded is computed each time."""
-        key = _key(latents, condition)
+    def predict(
+        self, predict: Predict, latents: Tensor, times: Tensor, condition: Condition, *, resting: bool = False
+    ) -> Tensor:
+        """What `predict` answers. A shape that cannot be recorded is computed each time.
+
+        `resting` says whether attached LoRA layers do nothing now: a recording keeps that as it was.
+        """
+        key = (resting, *_key(latents, condition))
         if key not in self._kept:
             self._kept[key] = self._record(predict, latents, times, condition)
             while len(self._kept) > _KEPT:

@@ -6,7 +6,12 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-_TILE = 512
+TILE = 512
+"""Pixels: the side of what an autoencoder works on where it works in tiles."""
+
+PIXELS_AT_ONCE = 8 * 512 * 512
+"""So many pixels an autoencoder is given at once."""
+
 _HOOKS = "_parked_by"
 
 
@@ -28,7 +33,7 @@ def encode_in_parts(vae: Any, *, slices: bool, tiles: bool) -> None:
     """Let an autoencoder of diffusers work on one picture, or on one tile of 512 x 512 pixels, at a time."""
     vae.use_slicing, vae.use_tiling = slices, tiles
     scale = 2 ** (len(vae.config.block_out_channels) - 1)
-    vae.tile_sample_min_size = _TILE if tiles else vae.config.sample_size
+    vae.tile_sample_min_size = TILE if tiles else vae.config.sample_size
     vae.tile_latent_min_size = vae.tile_sample_min_size // scale
 
 

@@ -17,7 +17,7 @@ from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families import adapters, clip, fused
 from portraitist.families.base import Condition, Noised, Saving, Trainable, Words
 from portraitist.families.replay import Replays
-from portraitist.families.saving import checkpointing, encode_in_parts, park
+from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in_parts, park
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base, Layers
@@ -28,9 +28,6 @@ _TARGETS: Mapping[Layers, tuple[str, ...]] = {
     "attention": _ATTENTION,
     "all": (*_ATTENTION, "ff.net.0.proj", "ff.net.2"),
 }
-
-_PIXELS_AT_ONCE = 8 * 512 * 512
-"""So many pixels the autoencoder is given at once; in float32 it needs about 4 KB for each."""
 
 
 class UNetModel(ABC):
@@ -60,6 +57,7 @@ class UNetModel(ABC):
         self._velocity = scheduler_config.get("prediction_type") == "v_prediction"
         self._alpha = 0.0
         self._replays = Replays()
+        self._rests = False
         self._scale = 2 ** (len(vae.config.block_out_channels) - 1)
 
     # what a family says of itself
@@ -82,7 +80,7 @@ class UNetModel(ABC):
     # pictures
 
     def encode(self, pictures: Sequence[Picture]) -> Tensor:
-        at_once = max(1, _PIXELS_AT_ONCE // (pictures[0].shape[0] * pictures[0].shape[1]))
+        at_once = max(1, PIXELS_AT_ONCE // (pictures[0].shape[0] * pictures[0].shape[1]))
         parts = [self._encode(pictures[i : i + at_once]) for i in range(0, len(pictures), at_once)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
@@ -118,7 +116,7 @@ class UNetModel(ABC):
     def answer(self, latents: Tensor, times: Tensor, condition: Condition) -> Tensor:
         if self.device.type != "cuda":
             return self.predict(latents, times, condition)
-        return self._replays.predict(self.predict, latents, times, condition)
+        return self._replays.predict(self.predict, latents, times, condition, resting=self._rests)
 
     def times(self, places: Tensor) -> Tensor:
         return (places * len(self._signal)).long().clamp(0, len(self._signal) - 1)
@@ -171,8 +169,14 @@ class UNetModel(ABC):
             layers |= {names[name]: layer for name, layer in adapters.collect(module, "", self._alpha, given).items()}
         return Lora(layers)
 
-    def resting(self) -> Any:
-        return adapters.resting(tuple(self._parts.values()))
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        self._rests = True
+        try:
+            with adapters.resting(tuple(self._parts.values())):
+                yield
+        finally:
+            self._rests = False
 
     def detach(self) -> None:
         self._replays.forget()

@@ -20,7 +20,6 @@ from portraitist.training.job import TrainingJob, TrainingPicture
 from portraitist.types import Box, Picture, Seed, Size, derive_seed
 
 _GOLDEN = 0.6180339887498949
-_ENCODE_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
         on_picture(number)
         variants = _variants(picture, job.recipe, Size(*model.base.size), derive_seed(job.seed, "crops", number))
         pixels = [variant for variant, _ in variants]
-        parts = [model.encode(pixels[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pixels), _ENCODE_AT_ONCE)]
-        latents = torch.cat(parts)
+        latents = model.encode(pixels)
         weights, held = _loss_weights([mask for _, mask in variants], latents, job.recipe)
         examples.append(Example(latents, weights, picture.caption, held))
     on_picture(len(job.pictures))
@@ -66,9 +64,7 @@ def prepare(job: TrainingJob, model: Model, on_picture: Callable[[int], None]) -
 
 def prepare_class(job: TrainingJob, model: Model) -> Tensor | None:
     """The latents of the job's class pictures, or None if it has none."""
-    pictures = job.class_pictures
-    parts = [model.encode(pictures[i : i + _ENCODE_AT_ONCE]) for i in range(0, len(pictures), _ENCODE_AT_ONCE)]
-    return torch.cat(parts) if parts else None
+    return model.encode(job.class_pictures) if job.class_pictures else None
 
 
 def draw(examples: Sequence[Example], job: TrainingJob, step: int) -> Draw:

@@ -13,22 +13,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from pydantic import ConfigDict
 
 from portraitist.devices import Device
 from portraitist.errors import BadRequest, OutOfMemory
 from portraitist.families.base import Model, Saving
+from portraitist.families.saving import PIXELS_AT_ONCE, TILE
 from portraitist.files import make_folder, write_text
 from portraitist.recipes import LIBRARY, Base, OptimizerName, Recipe, read_toml
 from portraitist.requests import Warn
 from portraitist.training.job import OnCheckpoint, TrainingJob, TrainingResult, never_enough
 from portraitist.training.optimizers import text_rate
 from portraitist.training.train import train
-from portraitist.types import OnStep, Size, no_progress
+from portraitist.types import OnStep, Size, Strict, no_progress
 
 GIB = 2**30
-_TILE = 512  # pixels: the side of what the autoencoder works on where it works in tiles
-_ENCODED_AT_ONCE = 8 * 512 * 512  # pixels, as in `families.unet`
 _SMALL, _SMALL_SIDE = 0.5, 256  # networks with less than this share of their family's weights fit anywhere
 _SIDES = (1024, 896, 768, 640, 512, 384, 256)
 _CHOSEN = "memory.json"
@@ -38,12 +36,8 @@ _MOMENTS: Mapping[OptimizerName, int] = MappingProxyType(
 """Bytes that an optimiser keeps for each weight."""
 
 
-class _Strict:
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(frozen=True)
-class Preset(_Strict):
+class Preset(Strict):
     """How a training is made to fit a device of `gigabytes` GiB: at most `batch` pictures a step, whether the text
     encoders may be trained, and how memory is saved (see `families.base.Saving`)."""
 
@@ -67,7 +61,7 @@ class Preset(_Strict):
 
 
 @dataclass(frozen=True)
-class Table(_Strict):
+class Table(Strict):
     """What a family's networks take. `parameters` by part; `lora` is the number of LoRA weights at rank 1; `whole` and
     `checkpointed` are bytes that a step keeps for each pixel of each picture, `prompt` for each prompt with a trained
     text encoder, `pixel` bytes for each pixel that the autoencoder works on; `work` what passes and what libraries
@@ -110,8 +104,8 @@ def estimate(table: Table, recipe: Recipe, preset: Preset, size: Size, itemsize:
     networks = 4 * count.pop("vae") + itemsize * count.pop("unet")
     encoders = itemsize * sum(count.values())
     pixels = size.width * size.height
-    worked_on = min(pixels, _TILE * _TILE) if saving.tiles else pixels
-    at_once = worked_on if saving.slices else max(worked_on, _ENCODED_AT_ONCE)
+    worked_on = min(pixels, TILE * TILE) if saving.tiles else pixels
+    at_once = worked_on if saving.slices else max(worked_on, PIXELS_AT_ONCE)
     encoding = networks + encoders * (not saving.park) + at_once * table.pixel
     weights = recipe.rank * (table.lora["unet"] + (table.lora["text"] if text else 0))
     # weight and gradient in float32, what the optimiser keeps, perhaps an average; the two copies of halved networks
@@ -263,7 +257,7 @@ def _changes(asked: Recipe, recipe: Recipe, preset: Preset) -> list[str]:
     if text_rate(asked) > 0 and not text_rate(recipe) > 0:
         changes.append("the text encoder is not trained")
     if preset.checkpointing:
-        changes.append("gradient checkpointing, which takes a third more time")
+        changes.append("gradient checkpointing, which is slower")
     return changes
 
 

@@ -20,9 +20,9 @@ class Stepper:
     """Runs the steps of one training by their numbers; `how` says in a sentence in which way, for logs and reports.
 
     On any device a step is the same function of its number. On CUDA it is recorded once for each kind of step as one
-    CUDA graph, forward, backward, clipping and optimiser together, and replayed: a step of Stable Diffusion 1.5 is
-    about 3,000 kernels, and launching them one by one takes several times as long as they run. `graphs` False keeps
-    to single launches.
+    CUDA graph, forward, backward, clipping and optimiser together, and replayed: launching the thousands of kernels of
+    a step one by one takes several times as long as they run (`benchmarks/train_speed.py`). `graphs` False keeps to
+    single launches.
     """
 
     def __init__(

@@ -1,0 +1,74 @@
+"""From a request to portraits of a trained sitter, or to one of them again: load, sit, fill in, make.
+
+Knows the order and the sitter's folder. Knows no training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from portraitist import measure
+from portraitist.faces import Faces
+from portraitist.families.found import find_base
+from portraitist.files import make_folder
+from portraitist.generation.styled import with_style
+from portraitist.images import read_request
+from portraitist.loading import library_folders, load_base
+from portraitist.recipes import Recipe, Style, find
+from portraitist.requests import PortraitReport, PortraitRequest, from_data
+from portraitist.settings import Settings
+from portraitist.sitting import check_again, make, sit
+from portraitist.store.sitters import SitterFolder, SitterStore
+from portraitist.types import OnStep, no_progress
+
+
+def portrait_sitter(
+    request: PortraitRequest,
+    settings: Settings,
+    faces: Faces,
+    *,
+    out: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> tuple[Path, tuple[PortraitReport, ...]]:
+    """Make the request's portraits: the folder they lie in, and their reports, in the order of their seeds.
+
+    A request without style and prompt gets the style `studio`. Raises UnknownName for a sitter or style, MissingModel
+    for a sitter that was not trained.
+    """
+    record, folder = SitterStore(settings.home).load(request.sitter)
+    extra = library_folders(settings)
+    name = request.style or ("studio" if request.prompt is None else None)
+    style = find(Style, name, extra) if name is not None else None
+    root = make_folder(out if out is not None else folder.portraits)
+    base = find_base(record.base, settings)
+    model = load_base(base, settings)
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
+    asked = replace(request, sitter=folder.name, style=name, base=record.base)
+    filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
+    made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
+    return root, tuple(one.report for one in made)
+
+
+def portrait_again(
+    file: Path, settings: Settings, faces: Faces, *, out: Path | None = None, on_step: OnStep = no_progress
+) -> tuple[Path, tuple[PortraitReport, ...]]:
+    """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
+
+    Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
+    """
+    request = from_data(PortraitRequest, read_request(file))
+    record, folder = SitterStore(settings.home).load(request.sitter)
+    base = find_base(record.base, settings)
+    root = make_folder(out if out is not None else folder.portraits)
+    model = load_base(base, settings)
+    sitting = sit(folder, record, model, _faces_of(folder, faces))
+    check_again(request, sitting, model)
+    made = make(request, sitting, model, faces, root, on_step=on_step)
+    return root, tuple(one.report for one in made)
+
+
+def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+    record = measure.read_record(folder.faces)
+    measure.check_recogniser(record, faces.recogniser.name)
+    return record
