@@ -31,20 +31,22 @@ PHOTOS, PLAIN = 12, {"photos": 6}
 PARTS: Mapping[str, Mapping[str, Settings | None]] = {
     "tags": {"pruned": None, "with identity": {"identity_words": True}},
     "upright": {"yes": None, "askew by 25": {"askew": 25.0}, "two lie": {"lying": 2}},
-    "text encoder": {"trained": None, "rests": {"train_text": False}},
+    "text encoder": {"rests": None, "trained": {"train_text": True, "text_learning_rate": 2e-3}},
+    "min-SNR": {"5": None, "none": {"min_snr_gamma": None}},
     "rank": {"4": {"rank": 4, "alpha": 4.0}, "16": {"rank": 16, "alpha": 16.0}, "32": None,
              "64": {"rank": 64, "alpha": 64.0}},
     "rate": {"x 0.3": {"rate": 0.3}, "x 1": None, "x 3": {"rate": 3.0}},
     "batch at equal looks": {"1": {"batch": 1}, "1, a third of the rate": {"batch": 1, "rate": 0.3}, "4": None},
     "steps a photo": {
         **{str(n): {"visits_per_photo": n, "min_visits": 0} for n in (50, 100, 200)}, "300": None,
-        "400": {"visits_per_photo": 400},
+        "400": {"visits_per_photo": 400}, "600": {"visits_per_photo": 600, "max_visits": 3600},
     },
     "photos": {**{str(n): {"photos": n} for n in (1, 2, 3, 4)}, "6": None, **{str(n): {"photos": n} for n in (8, 10)}},
     "masked loss": {
         "no": None, "background 0.2": {"background_weight": 0.2}, "base outside": {"background_target": "base"},
     },
     "prior preservation": {"no": None, "each 4th step": {"prior_every": 4}, "in each step": {"prior_weight": 1.0}},
+    "strength": {"0.9": {"strength": 0.9}, "1": None},
     "trigger": {"ohwx": None, "sks": {"trigger": "sks"}, "<sks>": {"trigger": "<sks>"}},
 }  # fmt: skip
 

@@ -1,46 +1,28 @@
 """Networks of the full size of Stable Diffusion 1.5 and SDXL, with random weights, made on the GPU in a second.
 
-The configurations are the published ones (runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-xl-base-1.0).
-mini's tokenizer stands in for CLIP's: what the tokens are has no part in the speed.
+The configurations are those that the library ships for single files. mini's tokenizer stands in for CLIP's: what the
+tokens are has no part in the speed.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_SCHEDULE = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "prediction_type": "epsilon",
-    "steps_offset": 1,
-    "clip_sample": False,
-}
-_SD15 = {
-    "sample_size": 64,
-    "cross_attention_dim": 768,
-    "block_out_channels": (320, 640, 1280, 1280),
-    "attention_head_dim": 8,
-}
-_SDXL = {
-    "sample_size": 128,
-    "cross_attention_dim": 2048,
-    "block_out_channels": (320, 640, 1280),
-    "attention_head_dim": (5, 10, 20),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 2, 10),
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
+from portraitist.recipes import LIBRARY
+
+
+def config(family: str, part: str) -> dict[str, Any]:
+    """What the library ships of a part of a family (`sd15`, `sdxl`): its configuration as published, without notes."""
+    folder = LIBRARY / "families" / family / part
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    read = json.loads((folder / name).read_text(encoding="utf-8"))
+    return {key: value for key, value in read.items() if not key.startswith("_")}
 
 
 @dataclass
@@ -76,23 +58,16 @@ def make_networks(xl: bool, dtype: torch.dtype = torch.float32) -> Networks:
 
     from portraitist.weights import resolve
 
+    family = "sdxl" if xl else "sd15"
     torch.manual_seed(0)
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
         with torch.device("cuda"):
-            unet = UNet2DConditionModel(**(_SDXL if xl else _SD15))
-            text = CLIPTextModel(CLIPTextConfig(**_clip_large()))
+            unet = UNet2DConditionModel(**config(family, "unet"))
+            text = CLIPTextModel(CLIPTextConfig(**config(family, "text_encoder")))
             torch.set_default_dtype(torch.float32)
-            vae = AutoencoderKL(
-                block_out_channels=(128, 256, 512, 512),
-                layers_per_block=2,
-                latent_channels=4,
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                sample_size=1024 if xl else 512,
-                scaling_factor=0.13025 if xl else 0.18215,
-            )
+            vae = AutoencoderKL(**config(family, "vae"))
     finally:
         torch.set_default_dtype(before)
     for part in (unet, vae, text):
@@ -116,11 +91,11 @@ def make_model(xl: bool, dtype: torch.dtype = torch.bfloat16) -> Any:
         "unet": made.unet,
         "vae": made.vae,
         "tokenizer": made.tokenizer,
-        "scheduler_config": _SCHEDULE,
+        "scheduler_config": config(family, "scheduler"),
     }
     if not xl:
         return StableDiffusion15(encoders={"text_encoder": made.text_encoder}, **parts)
-    encoders = {"text_encoder": made.text_encoder, "text_encoder_2": _clip_big(dtype)}
+    encoders = {"text_encoder": made.text_encoder, "text_encoder_2": second_encoder(dtype)}
     return StableDiffusionXL(encoders=encoders, second_pad=0, **parts)
 
 
@@ -132,32 +107,14 @@ def free(networks: Networks | None) -> None:
     torch.cuda.empty_cache()
 
 
-def _clip_large() -> dict[str, Any]:
-    return {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "projection_dim": 768,
-        "hidden_act": "quick_gelu",
-        "eos_token_id": 49407,
-        "bos_token_id": 49406,
-    }
-
-
-def _clip_big(dtype: torch.dtype) -> Any:
+def second_encoder(dtype: torch.dtype) -> Any:
     """OpenCLIP's bigG."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-    config = CLIPTextConfig(
-        hidden_size=1280,
-        intermediate_size=5120,
-        num_hidden_layers=32,
-        num_attention_heads=20,
-        projection_dim=1280,
-        hidden_act="gelu",
-        eos_token_id=49407,
-        bos_token_id=49406,
-    )
     with torch.device("cuda"):
-        return CLIPTextModelWithProjection(config).to(dtype).requires_grad_(False).eval()
+        return (
+            CLIPTextModelWithProjection(CLIPTextConfig(**config("sdxl", "text_encoder_2")))
+            .to(dtype)
+            .requires_grad_(False)
+            .eval()
+        )

@@ -15,25 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.full_size import config
 from portraitist.lora.formats import Slot
 from portraitist.lora.names import KOHYA_TEXT, KOHYA_TEXT_1, KOHYA_TEXT_2, kohya_text, kohya_unet, sgm_blocks
 
 CLIP_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
-CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
-CLIP_G = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20}
-SD15 = {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768, "attention_head_dim": 8}
-SDXL = {
-    "block_out_channels": (320, 640, 1280),
-    "cross_attention_dim": 2048,
-    "attention_head_dim": (5, 10, 20),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 2, 10),
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
 
 
 @dataclass(frozen=True)
@@ -48,16 +34,17 @@ class Network:
 
 def sd15(**changes: Any) -> Network:
     """Stable Diffusion 1.5; `changes` to the U-Net's config make it smaller."""
-    text = changes.pop("text", CLIP_L)
-    unet = _unet(SD15 | changes)
+    text = changes.pop("text", config("sd15", "text_encoder"))
+    unet = _unet(config("sd15", "unet") | changes)
     slots = _unet_slots(unet, None) | _text_slots("text_encoder", KOHYA_TEXT, text)
     return Network(slots, _native(unet), (text["num_hidden_layers"],))
 
 
 def sdxl(*, sgm: bool = True, **changes: Any) -> Network:
     """SDXL; without `sgm` its U-Net's layers are named by diffusers' blocks."""
-    text, second = changes.pop("text", CLIP_L), changes.pop("second", CLIP_G)
-    unet = _unet(SDXL | changes)
+    text = changes.pop("text", config("sdxl", "text_encoder"))
+    second = changes.pop("second", config("sdxl", "text_encoder_2"))
+    unet = _unet(config("sdxl", "unet") | changes)
     slots = _unet_slots(unet, sgm_blocks(unet.config) if sgm else None)
     slots |= _text_slots("text_encoder", KOHYA_TEXT_1, text) | _text_slots("text_encoder_2", KOHYA_TEXT_2, second)
     return Network(slots, _native(unet), (text["num_hidden_layers"], second["num_hidden_layers"]))
@@ -66,11 +53,11 @@ def sdxl(*, sgm: bool = True, **changes: Any) -> Network:
 NETWORKS: Mapping[str, Callable[..., Network]] = {"sd15": sd15, "sdxl": sdxl}
 
 
-def _unet(config: Mapping[str, Any]) -> Any:
+def _unet(settings: Mapping[str, Any]) -> Any:
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        return UNet2DConditionModel(**config)
+        return UNet2DConditionModel(**settings)
 
 
 def _layers(module: nn.Module) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -83,12 +70,12 @@ def _unet_slots(unet: nn.Module, blocks: Mapping[str, str] | None) -> dict[str, 
     return {kohya_unet(path, blocks): Slot("unet", path, shape) for path, shape in _layers(unet)}
 
 
-def _text_slots(part: str, prefix: str, config: Mapping[str, int]) -> dict[str, Slot]:
+def _text_slots(part: str, prefix: str, settings: Mapping[str, Any]) -> dict[str, Slot]:
     """The layers that trainers know: those of the transformer, not the projection of the whole prompt."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     with torch.device("meta"):
-        encoder = CLIPTextModel(CLIPTextConfig(**config))
+        encoder = CLIPTextModel(CLIPTextConfig(**settings))
     found = _layers(encoder)
     return {
         kohya_text(path, prefix): Slot(part, path, shape)

@@ -3,10 +3,11 @@
     python benchmarks/memory.py --out benchmarks/results/memory.json --write
 
 Networks of the full size of Stable Diffusion 1.5 and SDXL with random weights, noise for photos, five steps each (two
-launched one by one, the third recorded as a CUDA graph). First the numbers of the estimate's table are measured; with
-`--write` they are put into `src/portraitist/library/memory`. Then each preset runs with a recipe that asks for more
-than it allows, under a cap of its gigabytes (less what the driver takes): the peak is compared with the estimate. Last,
-a training that is promised more memory than there is must run out, be tried again with a smaller preset, and end well.
+launched one by one, the third recorded as a CUDA graph). First the numbers of the estimate's table are measured. Then
+each preset runs with a recipe that asks for more than it allows, under a cap of its gigabytes (less what the driver
+takes): the peak is compared with the estimate, and the least that one of them lost in gaps is the table's `spare`. With
+`--write` the numbers are put into `src/portraitist/library/memory`. Last, a training that is promised more memory than
+there is must run out, be tried again with a smaller preset, and end well.
 """
 
 import argparse
@@ -67,19 +68,17 @@ def measure(family: str, given: argparse.Namespace) -> Iterator[Row]:
     gc.collect()
     context = max(before, taken_by_driver())
     found = calibrate(table, model, context)
+    peaks = {preset: under_cap(preset, model, context) for preset in table.presets[: given.count]}
+    shares = [peak.reserved / peak.allocated - 1 for peak in peaks.values() if peak is not None]
+    found["spare"] = min(shares, default=table.spare)
     for name, value in found.items():
-        digits = 3 if value < 1 else 0
-        yield note(
-            f"{family}: {name} (table before: {getattr(table, name):g})",
-            value,
-            "share" if name == "spare" else "bytes",
-            digits=digits,
-        )
+        unit, digits = ("share", 3) if name == "spare" else ("bytes", 0)
+        yield note(f"{family}: {name} (table before: {getattr(table, name):g})", value, unit, digits=digits)
     if given.write:
         write_table(family, found)
     table = replace(table, **found)
-    for preset in table.presets[: given.count]:
-        yield from try_preset(family, table, preset, model, context)
+    for preset, peak in peaks.items():
+        yield from compare(family, table, preset, peak)
     if family == "sd15":
         yield try_again(table, model)
     del model
@@ -175,7 +174,6 @@ def calibrate(table: Table, model: Any, context: int) -> dict[str, float]:
         "pixel": pixel,
         "work": float(max(0.0, np.mean(rests))),
         "context": float(context),
-        "spare": float(np.median([peak.reserved / peak.allocated - 1 for peak in peaks.values()])),
     }
 
 
@@ -189,19 +187,23 @@ def encoding(model: Any) -> float:
     return (torch.cuda.max_memory_allocated() - before) / (2 * width * height)
 
 
-def try_preset(family: str, table: Table, preset: Preset, model: Any, context: int) -> Iterator[Row]:
-    """Under a cap of the preset's gigabytes: does it run, and how far off is the estimate?"""
-    recipe, size = make_recipe(64, text=True), Size(*table.size)
-    guess = estimate(table, recipe, preset, size)
-    name = f"{family}, {preset.gigabytes} GB, batch {preset.batch}"
-    name += ", checkpointing" * preset.checkpointing + ", text encoder" * preset.text
+def under_cap(preset: Preset, model: Any, context: int) -> Peak | None:
+    """A training under a cap of the preset's gigabytes, or None where memory ran out."""
     try:
         with capped(preset.gigabytes * GIB - context):
-            peak = train_a_little(model, recipe, preset)
+            return train_a_little(model, make_recipe(64, text=True), preset)
     except OutOfMemory:
-        yield bar(f"{name}: fits under its cap", 0, 1)
+        return None
+
+
+def compare(family: str, table: Table, preset: Preset, peak: Peak | None) -> Iterator[Row]:
+    """Did it run under its cap, and how far off is the estimate?"""
+    guess = estimate(table, make_recipe(64, text=True), preset, Size(*table.size))
+    name = f"{family}, {preset.gigabytes} GB, batch {preset.batch}"
+    name += ", checkpointing" * preset.checkpointing + ", text encoder" * preset.text
+    yield bar(f"{name}: fits under its cap", int(peak is not None), 1)
+    if peak is None:
         return
-    yield bar(f"{name}: fits under its cap", 1, 1)
     yield note(f"{name}: measured peak", peak.allocated / GIB, "GiB", digits=2)
     yield note(f"{name}: estimated peak", guess / GIB, "GiB", digits=2)
     error = 100 * abs(guess - peak.allocated) / peak.allocated

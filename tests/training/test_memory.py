@@ -56,7 +56,7 @@ def test_the_largest_preset_that_fits_is_taken() -> None:
     table, size = table_of("sd15"), Size(512, 512)
     assert choose(table, HUNGRY, size, 80 * GIB).preset.gigabytes == 24
     assert choose(table, HUNGRY, size, 9 * GIB).preset.gigabytes == 8
-    assert choose(table, replace(HUNGRY, batch=1), size, 9 * GIB).preset.gigabytes == 12, "photos one by one"
+    assert choose(table, replace(HUNGRY, batch=1), size, 6 * GIB).preset.gigabytes == 12, "photos one by one"
     assert choose(table, replace(HUNGRY, batch=1), size, 11 * GIB).preset.gigabytes == 24, "it asks for no more"
     assert choose(table, HUNGRY, size, 80 * GIB, memory="8").preset.gigabytes == 8
     with pytest.raises(BadRequest, match="preset '7'") as caught:

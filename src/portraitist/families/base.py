@@ -83,7 +83,8 @@ class Trainable:
 class Saving:
     """Ways to need less memory, all of them slower. `checkpointing` computes the denoiser's inner values again on the
     way back; `slices` lets the autoencoder work on one picture at a time, `tiles` on parts of 512 x 512 pixels (which
-    changes latents a little where parts meet); `park` keeps the text encoders beside the device between two uses."""
+    changes latents a little where parts meet); `park` keeps text encoders and autoencoder beside the device between
+    two uses."""
 
     checkpointing: bool = False
     slices: bool = False

@@ -1,5 +1,7 @@
 """Ways to save memory on networks of diffusers and transformers. Each can be turned on and off. Knows no family."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -47,3 +49,16 @@ def park(network: Any, device: torch.device, wanted: bool) -> None:
         hooks.append(network.register_forward_hook(lambda module, *_: module.to("cpu") and None))
     setattr(network, _HOOKS, tuple(hooks))
     network.to("cpu" if wanted else device)
+
+
+@contextmanager
+def present(network: Any, device: torch.device) -> Iterator[None]:
+    """Within: a parked network is on the device, for uses that are no call of the whole of it."""
+    parked = bool(getattr(network, _HOOKS, ()))
+    if parked:
+        network.to(device)
+    try:
+        yield
+    finally:
+        if parked:
+            network.to("cpu")

@@ -17,7 +17,7 @@ from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families import adapters, clip, fused
 from portraitist.families.base import Condition, Noised, Saving, Trainable, Words
 from portraitist.families.replay import Replays
-from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in_parts, park
+from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in_parts, park, present
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base, Layers
@@ -87,11 +87,12 @@ class UNetModel(ABC):
     @torch.no_grad()
     def _encode(self, pictures: Sequence[Picture]) -> Tensor:
         pixels = to_tensor(pictures).to(self.device.device)
-        mean = self.vae.encode(pixels).latent_dist.mode()  # the mean: nothing random is cached
+        with present(self.vae, self.device.device):
+            mean = self.vae.encode(pixels).latent_dist.mode()  # the mean: nothing random is cached
         return torch.as_tensor(mean * self.vae.config.scaling_factor)
 
     def decode(self, latents: Tensor) -> list[Picture]:
-        with torch.no_grad():
+        with torch.no_grad(), present(self.vae, self.device.device):
             return from_tensor(self.vae.decode(latents / self.vae.config.scaling_factor).sample)
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
@@ -136,8 +137,8 @@ class UNetModel(ABC):
     def save_memory(self, saving: Saving) -> None:
         checkpointing(self.unet, saving.checkpointing)
         encode_in_parts(self.vae, slices=saving.slices, tiles=saving.tiles)
-        for encoder in self.encoders.values():
-            park(encoder, self.device.device, saving.park)
+        for network in (*self.encoders.values(), self.vae):
+            park(network, self.device.device, saving.park)
 
     # likenesses
 

@@ -101,20 +101,20 @@ def estimate(table: Table, recipe: Recipe, preset: Preset, size: Size, itemsize:
     recipe, text = preset.lowered(recipe), text_rate(preset.lowered(recipe)) > 0
     saving = preset.saving(recipe)
     count = dict(table.parameters)
-    networks = 4 * count.pop("vae") + itemsize * count.pop("unet")
+    vae, unet = 4 * count.pop("vae"), itemsize * count.pop("unet")
     encoders = itemsize * sum(count.values())
     pixels = size.width * size.height
     worked_on = min(pixels, TILE * TILE) if saving.tiles else pixels
     at_once = worked_on if saving.slices else max(worked_on, PIXELS_AT_ONCE)
-    encoding = networks + encoders * (not saving.park) + at_once * table.pixel
+    encoding = unet + vae + encoders * (not saving.park) + at_once * table.pixel
     weights = recipe.rank * (table.lora["unet"] + (table.lora["text"] if text else 0))
     # weight and gradient in float32, what the optimiser keeps, perhaps an average; the two copies of halved networks
     weight_bytes = 8 + _MOMENTS[recipe.optimizer] + (4 if recipe.ema else 0) + (2 * itemsize if itemsize < 4 else 0)
     kept = pixels * (table.checkpointed if saving.checkpointing else table.whole) + (table.prompt if text else 0)
-    drawing = worked_on * table.pixel if recipe.choose_pictures else 0
+    drawing = worked_on * table.pixel + vae * saving.park if recipe.choose_pictures else 0
     step = (
-        networks
-        + encoders * (not saving.park)
+        unet
+        + (vae + encoders) * (not saving.park)
         + weights * weight_bytes
         + recipe.batch * _sides(recipe) * kept * itemsize / 2
     )
