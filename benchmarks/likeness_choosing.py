@@ -74,7 +74,7 @@ def one_sitter(
     seen = Seen(given.work / "embedded" / f"{identity}-{marker.mark}.npz", marker)
     recipe = TypeAdapter(Recipe).validate_python(facts["asked"]["recipe"])
     scored = scores(job, parts, recipe, given_of(settings).spare, given, seen, marker)
-    ends = [n for n in range(1, len(scored) + 1) if peaked([one.score for one in scored[:n]], recipe.choose_patience)]
+    ends = [n for n in range(1, len(scored) + 1) if peaked(scored[:n], recipe.choose_patience)]
     looked = scored[: ends[0]] if ends else scored
     chosen = best(looked).steps[0]
     judged, heard = {}, {}

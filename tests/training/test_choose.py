@@ -26,6 +26,7 @@ from portraitist.training.choose import (
     References,
     Scored,
     best,
+    clearly_above,
     likeness_of,
     make_trial,
     peaked,
@@ -73,6 +74,17 @@ def make_chooser(model: Model, recipe: Recipe = RECIPE, on_step: Any = lambda st
     return Chooser(Measure(trial, references, by_light), recipe, steps, model, on_step)
 
 
+def curve(*scores: float, scatter: float = 0.0) -> list[Scored]:
+    """Checkpoints with these scores; their pictures scatter around them, each in its own way."""
+    chance = np.random.default_rng(1)
+    found = []
+    for step, score in enumerate(scores, 1):
+        off = scatter * chance.standard_normal(6)
+        each = tuple(score + off - off.mean())
+        found.append(Scored(Path(), (step,), score, None, None, score, (), each))
+    return found
+
+
 @pytest.fixture(scope="module")
 def chosen(model: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, Choice]:
     """A whole training that chose."""
@@ -88,7 +100,9 @@ def test_the_best_of_the_later_checkpoints_becomes_the_likeness(
 ) -> None:
     _, choice = chosen
     assert [one.steps for one in choice.scored[:-1]] == [(6,), (9,), (12,)], "the first quarter is not looked at"
-    assert choice.chosen.score == max(one.score for one in choice.scored)
+    top = max(choice.scored, key=lambda one: one.score)
+    assert not clearly_above(top, choice.chosen)
+    assert all(clearly_above(top, one) for one in choice.scored if max(one.steps) > max(choice.chosen.steps))
     mean = choice.scored[-1]
     assert len(mean.steps) == 2 and mean.file.name == "mean.safetensors"
     loras = [read(one.file, model.slots()) for one in choice.scored if one.steps[0] in mean.steps and one is not mean]
@@ -153,9 +167,10 @@ def test_choosing_can_be_cancelled_and_the_state_is_there(model: Model, tmp_path
 
 
 def test_a_score_has_peaked_when_nothing_better_came_for_long_enough() -> None:
-    assert not peaked([0.1, 0.3], 2) and not peaked([0.3, 0.2], 2)
-    assert peaked([0.1, 0.3, 0.2, 0.1], 2) and not peaked([0.3, 0.1, 0.3], 2)
-    assert not peaked([0.3, 0.1, 0.1, 0.1], 0)
+    assert not peaked(curve(0.1, 0.3), 2) and not peaked(curve(0.3, 0.2), 2)
+    assert peaked(curve(0.1, 0.3, 0.2, 0.1), 2) and not peaked(curve(0.3, 0.1, 0.3), 2)
+    assert not peaked(curve(0.3, 0.1, 0.1, 0.1), 0)
+    assert not peaked(curve(0.1, 0.3, 0.29, 0.28, scatter=0.1), 2), "that is within chance"
 
 
 def test_what_a_likeness_costs_is_taken_off() -> None:
@@ -169,12 +184,17 @@ def test_without_photos_to_spare_a_copy_of_one_photo_gains_nothing() -> None:
     seen = References(faces, unseen=False)
     assert References(faces, unseen=True).distance(copy) < seen.distance(copy)
     assert seen.distance(between) < seen.distance(copy)
-    assert likeness_of([None, between], seen, 2.0) == pytest.approx((1 - seen.distance(between) / 2) / 2)
+    assert likeness_of([None, between], seen, 2.0) == pytest.approx((0.0, 1 - seen.distance(between) / 2))
 
 
 def test_of_equals_the_one_trained_longest_is_taken() -> None:
-    scored = [Scored(Path(), (step,), 0.5, None, None, 0.5, ()) for step in (6, 9)]
-    assert best(scored).steps == (9,)
+    assert best(curve(0.5, 0.5)).steps == (2,)
+
+
+def test_of_those_that_only_chance_tells_apart_the_one_trained_longest_is_taken() -> None:
+    assert best(curve(0.2, 0.31, 0.3, scatter=0.1)).steps == (3,)
+    assert best(curve(0.2, 0.31, 0.3, scatter=0.0)).steps == (2,)
+    assert best(curve(0.2, 0.6, 0.3, scatter=0.1)).steps == (2,), "more than chance"
 
 
 def test_prompts_are_fixed_and_have_the_sitter_in_them_but_for_the_base(model: Model) -> None:

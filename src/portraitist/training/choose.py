@@ -67,8 +67,9 @@ class Trial:
 class Scored:
     """What a checkpoint (or the mean of several, then `steps` has them all) drew, and how good it is.
 
-    `likeness`: 1 = no way from the references, 0 = as far as what the bare base draws from words; `adherence` (None
-    without a tagger) and `diversity` are shares of the bare base's, `score` is what is chosen by.
+    `likeness`: 1 = no way from the references, 0 = as far as what the bare base draws from words, and `each` the same
+    of each picture; `adherence` (None without a tagger) and `diversity` are shares of the bare base's, `score` is what
+    is chosen by.
     """
 
     file: Path
@@ -78,6 +79,7 @@ class Scored:
     diversity: float | None
     score: float
     pictures: tuple[Picture, ...]
+    each: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,12 @@ class Measure:
 
     def score(self, pictures: tuple[Picture, ...], bare: Bare, file: Path, steps: tuple[int, ...]) -> Scored:
         """The scores of what the checkpoint in `file` drew; `steps` as in `Scored`."""
-        likeness = likeness_of([self.read_face(picture) for picture in pictures], self.references, bare.distance)
+        each = likeness_of([self.read_face(picture) for picture in pictures], self.references, bare.distance)
+        likeness = float(np.mean(each))
         adherence = _share(self._adherence(pictures), bare.adherence)
         diversity = _share(ranking.spread(pictures), bare.spread)
         score = round(total(likeness, adherence, diversity), 4)
-        return Scored(file, steps, round(likeness, 4), adherence, diversity, score, pictures)
+        return Scored(file, steps, round(likeness, 4), adherence, diversity, score, pictures, each)
 
     def _adherence(self, pictures: Sequence[Picture]) -> float | None:
         """Share of the prompts' words that the base's tagger sees; None without one, or if it knows none of them."""
@@ -175,7 +178,7 @@ class Chooser:
         if point.step < self._first:
             return False
         self._scored.append(self._score(point.file, (point.step,)))
-        return peaked([one.score for one in self._scored], self._recipe.choose_patience)
+        return peaked(self._scored, self._recipe.choose_patience)
 
     def choose(self) -> Choice | None:
         """The best of all that were heard of, or None where none was scored. Writes the mean of the best, if asked."""
@@ -222,9 +225,9 @@ class Chooser:
         return tuple(drawn)
 
 
-def likeness_of(faces: Sequence[Embedding | None], references: References, bare: float) -> float:
-    """1 - distance / `bare` on the mean of the faces; a picture without a usable face is as far as the bare base's."""
-    return float(np.mean([0.0 if face is None else 1.0 - references.distance(face) / bare for face in faces]))
+def likeness_of(faces: Sequence[Embedding | None], references: References, bare: float) -> tuple[float, ...]:
+    """1 - distance / `bare` of each face; a picture without a usable face is as far as the bare base's."""
+    return tuple(0.0 if face is None else 1.0 - references.distance(face) / bare for face in faces)
 
 
 def total(likeness: float, adherence: float | None, diversity: float | None) -> float:
@@ -235,19 +238,33 @@ def total(likeness: float, adherence: float | None, diversity: float | None) -> 
 
 
 def best(scored: Sequence[Scored]) -> Scored:
-    """The highest score; of equals the one trained longest."""
-    return max(scored, key=_rank)
+    """The one trained longest of those that are not clearly below the highest score."""
+    top = max(scored, key=_rank)
+    return max((one for one in scored if not clearly_above(top, one)), key=lambda one: (max(one.steps), len(one.steps)))
+
+
+def clearly_above(one: Scored, other: Scored) -> bool:
+    """Whether the scores differ by more than chance makes them, drawn for the same prompts from the same noise.
+
+    That is: by more than the standard error of the mean difference of their pictures. Scores of six pictures scatter
+    by 0.02 while a likeness still grows by 0.1, so that the plain highest was often one too early
+    (benchmarks/likeness_choosing.py).
+    """
+    apart = np.subtract(one.each, other.each)
+    noise = float(np.std(apart, ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else 0.0
+    return one.score - other.score > noise
+
+
+def peaked(scored: Sequence[Scored], patience: int) -> bool:
+    """Whether the last `patience` are all clearly below the best before them; never with a patience of 0."""
+    if patience < 1 or len(scored) <= patience:
+        return False
+    top = max(scored[:-patience], key=_rank)
+    return all(clearly_above(top, one) for one in scored[-patience:])
 
 
 def _rank(one: Scored) -> tuple[float, int]:
     return one.score, max(one.steps)
-
-
-def peaked(scores: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` scores are all below the best before them; never with a patience of 0."""
-    if patience < 1 or len(scores) <= patience:
-        return False
-    return max(scores[-patience:]) < max(scores[:-patience])
 
 
 def _share(value: float | None, bare: float | None) -> float | None:
