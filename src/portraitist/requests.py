@@ -89,7 +89,8 @@ class PortraitRequest(Strict):
 
     Picture number i of a request has a seed that comes from `seed` and i alone; the request inside its PNG names that
     picture's own seed with `count` 1 and has no None left that could change its pixels.
-    `likeness_sha256` pins the LoRA file, `base_version` the base.
+    `likeness_sha256` pins the LoRA file, `base_version` the base. `hires_scale` (None: off) draws a second pass at so
+    many times `size`, which adds noise for a share `hires_denoise` of its schedule.
     """
 
     sitter: str
@@ -107,6 +108,10 @@ class PortraitRequest(Strict):
     base: str = "mini"
     base_version: str | None = None
     likeness_sha256: str | None = None
+    hires_scale: float | None = None
+    hires_upscaler: str | None = None
+    hires_denoise: float | None = None
+    hires_steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,15 @@ def test_everything_in_the_request_counts(model: Model, lora: Lora) -> None:
     (first,) = make(base, model, lora)
     others = {
         "prompt": "ohwx woman, red", "negative": "black", "seed": 12, "size": (64, 128), "sampler": "Euler",
-        "steps": 4, "cfg": 5.0, "clip_skip": 2, "strength": 0.5,
+        "steps": 4, "cfg": 5.0, "clip_skip": 2, "strength": 0.5, "hires_scale": 2.0,
     }  # fmt: skip
     for name, value in others.items():
         (other,) = make(replace(base, **{name: value}), model, lora)
         assert other.pixels.shape != first.pixels.shape or not same(first, other), name
     assert not same(first, make(base, model)[0])
     assert {item.name for item in fields(base)} - set(others) <= {
-        "sitter", "style", "count", "base", "base_version", "likeness_sha256",
+        "sitter", "style", "count", "base", "base_version", "likeness_sha256", "hires_upscaler", "hires_denoise",
+        "hires_steps",
     }  # fmt: skip
 
 
@@ -146,6 +147,15 @@ def test_samplers_are_found_by_many_names(model: Model) -> None:
     for wrong in ("", "Karras", "Euler b", "DDIM Karras"):
         with pytest.raises(UnknownName, match="sampler"):
             webui_names(wrong)
+    with pytest.raises(UnknownName) as caught:
+        webui_names("DPM++ 2S a Karras")
+    assert "DPM++ SDE comes nearest" in str(caught.value.hint)
+
+
+def test_a_sampler_with_noise_of_its_own_takes_the_pictures_seed(model: Model) -> None:
+    request = replace(REQUEST, sampler="DPM++ SDE Karras", steps=2, count=2)
+    first, second = make(request, model)
+    assert not same(first, second) and same(second, make(second.request, model)[0])
 
 
 def test_seeds_of_a_request() -> None:

@@ -125,6 +125,10 @@ class Model(Protocol):
     def decode(self, latents: Tensor) -> list[Picture]:
         """The pictures of latents."""
 
+    @property
+    def multiple(self) -> int:
+        """Both sides of a picture are multiples of so many pixels."""
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """(channels, height, width) of the latents of a picture. Raises BadRequest for a size that does not go."""
 

@@ -95,8 +95,12 @@ class UNetModel(ABC):
         with torch.no_grad(), present(self.vae, self.device.device):
             return from_tensor(self.vae.decode(latents / self.vae.config.scaling_factor).sample)
 
+    @property
+    def multiple(self) -> int:
+        return int(self._scale * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
-        step = self._scale * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        step = self.multiple
         if width < step or height < step or width % step or height % step:
             raise BadRequest(f"The size {width}x{height} does not go: both sides must be multiples of {step}.")
         return int(self.unet.config.in_channels), height // self._scale, width // self._scale

@@ -6,7 +6,7 @@ Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from portraitist.errors import BadRequest
 from portraitist.families.base import Condition, Model
 from portraitist.families.memory import enough_memory
+from portraitist.generation.hires import LATENT, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean
 from portraitist.generation.samplers import build, webui_names
+from portraitist.images import resize
 from portraitist.lora.formats import Lora
 from portraitist.requests import PortraitRequest
 from portraitist.types import MAX_SEED, OnStep, Seed, Step, derive_seed, no_progress
@@ -59,6 +61,8 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         base_version=base.version,
     )
     _check(full, model)
+    full = filled(full)
+    plan(full, model.multiple)
     return full
 
 
@@ -74,11 +78,15 @@ def generate(
     full = complete(request, model)
     seeds = picture_seeds(full)
     loras = [(lora, full.strength or 0.0)] if lora is not None else []
-    clock = _Clock(on_step, len(seeds) * len(_scheduler(full, model).timesteps))
+    passes = plan(full, model.multiple)
+    looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
+    clock = _Clock(on_step, len(seeds) * looks)
     with enough_memory("the portrait"), model.applied(loras):
         condition = _condition(full, model)
         for seed in seeds:
-            latents = _sample(full, model, condition, seed, clock)
+            latents = _begin(full, model, condition, passes[0], seed, clock)
+            for one in passes[1:]:
+                latents = _again(latents, full, model, condition, one, seed, clock)
             yield Portrait(model.decode(latents)[0], seed, replace(full, count=1, seed=seed))
 
 
@@ -88,13 +96,45 @@ def _condition(request: PortraitRequest, model: Model) -> Condition:
     return model.condition(model.tokenize(texts), clip_skip=request.clip_skip or 1)
 
 
-def _sample(request: PortraitRequest, model: Model, condition: Condition, seed: Seed, clock: "_Clock") -> Tensor:
-    scheduler = _scheduler(request, model)
+def _begin(
+    request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed, clock: "_Clock"
+) -> Tensor:
+    """Latents of the first pass, from pure noise."""
+    scheduler, moments = _schedule(request, model, one, seed)
     generator = torch.Generator().manual_seed(seed)  # on the processor: the same noise whatever the device
-    latents = torch.randn((1, *_shape(request, model)), generator=generator).to(model.device.device)
-    latents = latents * scheduler.init_noise_sigma
+    shape = (1, *model.latent_shape(one.size.width, one.size.height))
+    latents = torch.randn(shape, generator=generator).to(model.device.device) * scheduler.init_noise_sigma
+    return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
+
+
+def _again(
+    latents: Tensor, request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed,
+    clock: "_Clock",
+) -> Tensor:  # fmt: skip
+    """Latents of a later pass: those of the one before, enlarged, with noise up to where the schedule is entered."""
+    scheduler, moments = _schedule(request, model, one, seed)
+    latents = _enlarged(latents, one, model)
+    generator = torch.Generator().manual_seed(derive_seed(seed, "hires"))
+    noise = torch.randn(tuple(latents.shape), generator=generator).to(latents.device)
+    latents = scheduler.add_noise(latents, noise, moments[:1])
+    return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
+
+
+def _enlarged(latents: Tensor, one: Pass, model: Model) -> Tensor:
+    """Latents for the size of a pass, of the size of the pass before."""
+    if one.upscaler == LATENT:
+        _, height, width = model.latent_shape(one.size.width, one.size.height)
+        return torch.nn.functional.interpolate(latents, (height, width), mode="bilinear")
+    return model.encode([resize(model.decode(latents)[0], one.size)])
+
+
+def _sample(
+    latents: Tensor, scheduler: Any, moments: Tensor, request: PortraitRequest, model: Model, condition: Condition,
+    generator: torch.Generator, clock: "_Clock",
+) -> Tensor:  # fmt: skip
+    """The sampler's steps."""
     copies = 1 if _plain(request) else 2
-    for moment in scheduler.timesteps:
+    for moment in moments:
         scaled = scheduler.scale_model_input(latents, moment)
         answer = model.answer(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies), condition)
         if copies == 2:
@@ -105,10 +145,14 @@ def _sample(request: PortraitRequest, model: Model, condition: Condition, seed: 
     return latents
 
 
-def _scheduler(request: PortraitRequest, model: Model) -> Any:
-    scheduler = build(request.sampler or "", model.scheduler_config)
-    scheduler.set_timesteps(request.steps, device=model.device.device)
-    return scheduler
+def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> tuple[Any, Tensor]:
+    """A scheduler for a pass, and the moments that it goes through."""
+    scheduler = build(request.sampler or "", model.scheduler_config, seed=seed)
+    scheduler.set_timesteps(one.of, device=model.device.device)
+    skipped = (one.of - one.steps) * scheduler.order
+    if skipped and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return scheduler, scheduler.timesteps[skipped:]
 
 
 def _step(scheduler: Any, answer: Tensor, moment: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:
@@ -121,11 +165,6 @@ def _step(scheduler: Any, answer: Tensor, moment: Tensor, latents: Tensor, gener
 def _plain(request: PortraitRequest) -> bool:
     """Whether guidance would change nothing."""
     return request.cfg == 1.0
-
-
-def _shape(request: PortraitRequest, model: Model) -> Sequence[int]:
-    width, height = request.size or model.base.size
-    return model.latent_shape(width, height)
 
 
 def _check(request: PortraitRequest, model: Model) -> None:
@@ -142,6 +181,7 @@ def _check(request: PortraitRequest, model: Model) -> None:
         ("strength", request.strength, -2, 2),
         ("clip_skip", request.clip_skip, 1, 12),
         ("seed", request.seed, 0, MAX_SEED),
+        ("hires_steps", request.hires_steps or 1, 1, MAX_STEPS),
     )
     for name, value, low, high in limits:
         if value is None or not low <= value <= high:
