@@ -6,8 +6,8 @@ Knows the sitter's folder, styles and seeds. Knows no training.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portraitist import measure, ranking
@@ -20,7 +20,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import save_png
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
-from portraitist.requests import PortraitReport, PortraitRequest, TrainRequest
+from portraitist.requests import PortraitReport, PortraitRequest, Reason, TrainRequest
 from portraitist.store.sitters import SitterFolder, SitterRecord
 from portraitist.types import Embedding, OnStep, Picture, Step, derive_seed, no_progress
 from portraitist.weights import sha256_of
@@ -28,12 +28,13 @@ from portraitist.weights import sha256_of
 
 @dataclass(frozen=True)
 class Made:
-    """A portrait that was written: its report, its pixels and its face."""
+    """A portrait: its report, its pixels, its face, and the text that goes into its file."""
 
     report: PortraitReport
     pixels: Picture
     face: Embedding | None
     candidate: ranking.Candidate
+    text: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,27 @@ def make(
     on_step: OnStep = no_progress,
 ) -> list[Made]:
     """Make the request's portraits, write each as soon as it is there into `root` (`below` it), and mark it."""
-    pinned = replace(request, likeness_sha256=sitting.sha256)
     made = []
-    for portrait in generate(pinned, model, sitting.lora, on_step):
-        file = f"{below}{_file_name(portrait.request)}"
-        save_png(root / file, portrait.pixels, portrait.text())
-        made.append(_mark(portrait, file, sitting.record, faces, photo))
+    for one in make_each(request, sitting, model, faces, below=below, photo=photo, on_step=on_step):
+        save_png(root / one.report.file, one.pixels, one.text)
+        made.append(one)
     return made
+
+
+def make_each(
+    request: PortraitRequest,
+    sitting: Sitting,
+    model: Model,
+    faces: measure.FaceReader,
+    *,
+    below: str = "",
+    photo: bool = True,
+    on_step: OnStep = no_progress,
+) -> Iterator[Made]:
+    """The request's portraits one by one, marked and not yet written; whoever has enough stops."""
+    pinned = replace(request, likeness_sha256=sitting.sha256)
+    for portrait in generate(pinned, model, sitting.lora, on_step):
+        yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
 
 
 def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> None:
@@ -137,9 +152,29 @@ def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: meas
         file, asked.style, asked.prompt or "", portrait.seed, score, seen.faces,
         None if distance is None else round(distance, 4), photo,
     )  # fmt: skip
-    quality = ranking.technical_quality(portrait.pixels)
-    candidate = ranking.Candidate(file, asked.style, seen.faces, distance, quality)
-    return Made(report, portrait.pixels, seen.face, candidate)
+    candidate = _candidate(portrait, file, seen, record, photo, distance)
+    return Made(report, portrait.pixels, seen.face, candidate, portrait.text())
+
+
+def _candidate(
+    portrait: Portrait, file: str, seen: measure.Look, record: measure.FaceRecord, photo: bool, distance: float | None
+) -> ranking.Candidate:
+    """What the portrait is ranked by. A sitter without faces (a pet, a thing) is ranked by the whole picture."""
+    found = ranking.measure_face(portrait.pixels, seen.found) if seen.found is not None and record.training else None
+    quality = ranking.quality_of(found) if found else ranking.technical_quality(portrait.pixels)
+    circle, reach = record.circle, None
+    if circle is not None and seen.face is not None:
+        reach = circle.distance(seen.face) / circle.radius
+    flaws: tuple[Reason, ...] = ()
+    if record.training:
+        flaws = (
+            *ranking.likeness_flaws(seen.faces, reach, photo),
+            *(ranking.face_flaws(found) if found and photo else ()),
+        )
+    return ranking.Candidate(
+        file, portrait.request.style, seen.faces, distance, quality, reach, flaws,
+        small=ranking.miniature(portrait.pixels),
+    )  # fmt: skip
 
 
 class _Same:
