@@ -102,6 +102,29 @@ def look(picture: Picture, faces: FaceReader) -> Look:
     return Look(1, faces.embed(picture, found[0]), found[0])
 
 
+def candidate_of(
+    picture: Picture, name: str, style: str | None, seen: Look, record: FaceRecord, *, photo: bool = True
+) -> ranking.Candidate:
+    """What a portrait is ranked by, and what speaks against it.
+
+    A sitter without faces (a pet, a thing) is ranked by the whole picture, and nothing speaks against it. In a painted
+    style (not `photo`) only the number of faces does: strokes look like blur and noise.
+    """
+    small = ranking.miniature(picture)
+    if not record.training:
+        whole = ranking.technical_quality(picture)
+        return ranking.Candidate(name, style, seen.faces, None, whole, small=small)
+    circle, face = record.circle, seen.face
+    distance = None if face is None else record.distance(face)
+    reach = None if circle is None or face is None else circle.distance(face) / circle.radius
+    found = None if seen.found is None else ranking.measure_face(picture, seen.found)
+    quality = 0.0 if found is None else ranking.quality_of(found) if photo else 1.0
+    flaws = ranking.likeness_flaws(seen.faces, reach, photo)
+    if found is not None and photo:
+        flaws += ranking.face_flaws(found)
+    return ranking.Candidate(name, style, seen.faces, distance, quality, reach, flaws, small=small)
+
+
 def words_pictures(
     subject: str, styles: Sequence[Style], model: Model, seed: Seed, count: int = ranking.WORDS
 ) -> Iterator[Portrait]:

@@ -20,7 +20,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import save_png
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
-from portraitist.requests import PortraitReport, PortraitRequest, Reason, TrainRequest
+from portraitist.requests import PortraitReport, PortraitRequest, TrainRequest
 from portraitist.store.sitters import SitterFolder, SitterRecord
 from portraitist.types import Embedding, OnStep, Picture, Step, derive_seed, no_progress
 from portraitist.weights import sha256_of
@@ -152,29 +152,8 @@ def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: meas
         file, asked.style, asked.prompt or "", portrait.seed, score, seen.faces,
         None if distance is None else round(distance, 4), photo,
     )  # fmt: skip
-    candidate = _candidate(portrait, file, seen, record, photo, distance)
+    candidate = measure.candidate_of(portrait.pixels, file, asked.style, seen, record, photo=photo)
     return Made(report, portrait.pixels, seen.face, candidate, portrait.text())
-
-
-def _candidate(
-    portrait: Portrait, file: str, seen: measure.Look, record: measure.FaceRecord, photo: bool, distance: float | None
-) -> ranking.Candidate:
-    """What the portrait is ranked by. A sitter without faces (a pet, a thing) is ranked by the whole picture."""
-    found = ranking.measure_face(portrait.pixels, seen.found) if seen.found is not None and record.training else None
-    quality = ranking.quality_of(found) if found else ranking.technical_quality(portrait.pixels)
-    circle, reach = record.circle, None
-    if circle is not None and seen.face is not None:
-        reach = circle.distance(seen.face) / circle.radius
-    flaws: tuple[Reason, ...] = ()
-    if record.training:
-        flaws = (
-            *ranking.likeness_flaws(seen.faces, reach, photo),
-            *(ranking.face_flaws(found) if found and photo else ()),
-        )
-    return ranking.Candidate(
-        file, portrait.request.style, seen.faces, distance, quality, reach, flaws,
-        small=ranking.miniature(portrait.pixels),
-    )  # fmt: skip
 
 
 class _Same:

@@ -1,4 +1,4 @@
-"""Learned scorers that help to choose, by name: BRISQUE out of a package, and heads on CLIP out of a folder.
+"""Learned scorers that help to choose, by name: BRISQUE by way of OpenCV, and heads on CLIP out of a folder.
 
 None is needed and none comes with the studio. A scorer is whatever has a name and marks pictures from 0 to 1. Who is in
 the picture, is not known here.
@@ -22,6 +22,7 @@ from portraitist.types import Box, Picture
 
 SHELF = "scorers"
 BRISQUE = "brisque"
+BRISQUE_FILES = ("brisque_model_live.yml", "brisque_range_live.yml")
 
 
 class Scorer(Protocol):
@@ -34,7 +35,7 @@ class Scorer(Protocol):
 
 
 def load_scorers(names: Sequence[str], settings: Settings) -> tuple[Scorer, ...]:
-    """The scorers of these names, in their order: `brisque`, the folder `scorers/<name>` below the folder of models, or
+    """The scorers of these names, in their order: `brisque`, a folder `scorers/<name>` below the folder of models, or
     the path of such a folder.
 
     Raises MissingModel with what to install or where to put it, UnfitModel, BadRequest for a name that is given twice.
@@ -46,7 +47,7 @@ def load_scorers(names: Sequence[str], settings: Settings) -> tuple[Scorer, ...]
 
 def _load(name: str, settings: Settings) -> Scorer:
     if name == BRISQUE:
-        return load_brisque()
+        return load_brisque(settings.models_folder / SHELF / BRISQUE)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         folder = settings.models_folder / SHELF / Path(name).name
@@ -62,7 +63,7 @@ def _load(name: str, settings: Settings) -> Scorer:
 @dataclass(frozen=True)
 class Brisque:
     """BRISQUE, a statistic of natural scenes that tells blur, noise and compression: Mittal, Moorthy and Bovik,
-    "No-Reference Image Quality Assessment in the Spatial Domain", 2012; out of the package `brisque` (Apache-2.0).
+    "No-Reference Image Quality Assessment in the Spatial Domain", 2012; as OpenCV's module `quality` measures it.
 
     Its own scale has 0 for the best and 100 for the worst.
     """
@@ -71,18 +72,30 @@ class Brisque:
     name: str = BRISQUE
 
     def score(self, pictures: Sequence[Picture]) -> list[float]:
-        return [float(np.clip(1.0 - self.measure.score(img=picture) / 100.0, 0.0, 1.0)) for picture in pictures]
+        values = [self.measure.compute(np.ascontiguousarray(picture[..., ::-1]))[0] for picture in pictures]
+        return [float(np.clip(1.0 - value / 100.0, 0.0, 1.0)) for value in values]
 
 
-def load_brisque() -> Brisque:
-    """The scorer of the optional package. Raises MissingModel without it."""
+def load_brisque(folder: Path) -> Brisque:
+    """The scorer, with OpenCV's two files in `folder`. Raises MissingModel without the files or OpenCV's contrib
+    modules, UnfitModel for other files."""
+    for name in BRISQUE_FILES:
+        if not (folder / name).is_file():
+            raise MissingModel(
+                f"The scorer 'brisque' has no {name} in {folder}.",
+                hint="Take it from modules/quality/samples of github.com/opencv/opencv_contrib (Apache-2.0).",
+            )
+    hint = "Run: pip install 'portraitist[brisque]'"
     try:
-        from brisque import BRISQUE as Measure  # noqa: N811 - the class bears the method's name
+        import cv2
     except ImportError as error:
-        raise MissingModel(
-            "The scorer 'brisque' needs a package of its own.", hint="Run: pip install 'portraitist[brisque]'"
-        ) from error
-    return Brisque(Measure(url=False))
+        raise MissingModel("The scorer 'brisque' needs OpenCV.", hint=hint) from error
+    if not hasattr(cv2, "quality"):
+        raise MissingModel("The OpenCV here lacks the contrib modules, which the scorer 'brisque' needs.", hint=hint)
+    try:
+        return Brisque(cv2.quality.QualityBRISQUE_create(*(str(folder / name) for name in BRISQUE_FILES)))
+    except cv2.error as error:
+        raise UnfitModel(f"The files of 'brisque' in {folder} cannot be read.", hint="Take them anew.") from error
 
 
 @dataclass(frozen=True)
