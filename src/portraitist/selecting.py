@@ -99,11 +99,7 @@ def make_chosen(
             written.add(one.candidate.name)
         if plan.enough(told.good):
             break
-    if plan.all_made:
-        made = _without_doubles(made, settings)
-    picks = ranking.pick([one.candidate for one in made], settings)
-    by_name = {one.candidate.name: one for one in made}
-    ordered = [(by_name[found.candidate.name], found) for found in picks]
+    ordered = _ordered(_without_doubles(made, settings) if plan.all_made else made, settings)
     kept, others = ordered[: plan.keep], ordered[plan.keep :]
     for one, _ in kept:
         if one.candidate.name not in written:
@@ -143,6 +139,12 @@ def _without_doubles(made: Sequence[Made], settings: ChoosingSettings) -> list[M
     for one in sorted(made, key=lambda one: -ranking.total(one.candidate, settings)):
         found.append(_unless_same(one, found, settings))
     return found
+
+
+def _ordered(made: Sequence[Made], settings: ChoosingSettings) -> list[tuple[Made, ranking.Pick]]:
+    by_name = {one.candidate.name: one for one in made}
+    picks = ranking.pick([one.candidate for one in made], settings)
+    return [(by_name[found.candidate.name], found) for found in picks]
 
 
 def _report(one: Made, found: ranking.Pick) -> PortraitReport:
