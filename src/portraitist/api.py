@@ -15,6 +15,7 @@ from portraitist.photos import Limits, check_pets, check_photos, opened
 from portraitist.requests import (
     Background,
     CheckReport,
+    ChooseRequest,
     Corners,
     Framing,
     Kind,
@@ -131,12 +132,15 @@ def portrait(
     count: int = 1,
     seed: int = 42,
     size: tuple[int, int] | None = None,
+    budget: int | None = None,
+    candidates: int | None = None,
     out: Path | str | None = None,
     home: Path | None = None,
     on_step: OnStep = no_progress,
 ) -> tuple[PortraitReport, ...]:
-    """Make portraits of a trained sitter, in a style or by a prompt of your own (not both).
+    """Make portraits of a trained sitter, in a style or by a prompt of your own (not both); the best comes first.
 
+    Candidates are made until `count` are good, at most `budget`; or exactly `candidates`, of which the best are kept.
     Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. Raises UnknownName, BadRequest.
     """
     from portraitist.portraying import portrait_sitter
@@ -147,5 +151,6 @@ def portrait(
     faces = load_faces(settings)
     request = PortraitRequest(sitter, style, prompt, negative, count, seed, size)
     place = Path(out) if out is not None else None
-    folder, made = portrait_sitter(request, settings, faces, out=place, on_step=on_step)
-    return tuple(replace(one, file=str(folder / one.file)) for one in made)
+    choosing = ChooseRequest(budget, candidates)
+    made = portrait_sitter(request, settings, faces, out=place, choosing=choosing, on_step=on_step)
+    return tuple(replace(one, file=str(Path(made.folder) / one.file)) for one in made.portraits)

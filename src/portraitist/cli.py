@@ -19,6 +19,7 @@ from portraitist import __version__
 from portraitist.commands import (
     captions,
     check,
+    compare,
     convert,
     demo,
     doctor,
@@ -38,7 +39,8 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 COMMANDS = (
-    setup, demo, check, train, captions, tags, trigger, portrait, sitters, styles, recipes, export, convert, doctor,
+    setup, demo, check, train, captions, tags, trigger, portrait, compare, sitters, styles, recipes, export, convert,
+    doctor,
 )  # fmt: skip
 
 

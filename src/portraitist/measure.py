@@ -15,8 +15,8 @@ import numpy as np
 
 from portraitist import ranking
 from portraitist.errors import BadFile, InputError, UnfitModel
-from portraitist.faces import Face
-from portraitist.faces.spaces import same_space
+from portraitist.faces import Circle, Face, calibrate, leave_one_out
+from portraitist.faces.spaces import DLIB, named, same_space, space
 from portraitist.families.base import Model
 from portraitist.files import write_text
 from portraitist.generation.generate import generate
@@ -25,6 +25,12 @@ from portraitist.generation.styled import with_style
 from portraitist.recipes import Style
 from portraitist.requests import PortraitRequest, from_json, to_json
 from portraitist.types import Embedding, OnStep, Picture, Seed, Step, derive_seed, no_progress
+
+OWN_CIRCLE = 4
+"""From so many photos on their own spread says where a portrait stops to pass for the sitter."""
+
+PORTRAIT_MARGIN = 0.05 / 0.12
+"""Share of a recogniser's margin that is granted to portraits."""
 
 
 class FaceReader(Protocol):
@@ -37,10 +43,11 @@ class FaceReader(Protocol):
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in a made picture. `face` is None unless there is exactly one."""
+    """What was found in a made picture. `face` and `found` are None unless there is exactly one."""
 
     faces: int
     face: Embedding | None
+    found: Face | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,22 @@ class FaceRecord:
             return None
         return ranking.Scale(np.array(self.held_out, dtype=np.float64), self.d_same, self.d_words)
 
+    @property
+    def circle(self) -> Circle | None:
+        """The sitter's own threshold for portraits, from the training photos; None for fewer than two.
+
+        With four photos or more the farthest leave-one-out distance and a small part of the recogniser's margin (0.05
+        of dlib's 0.12), narrower than for photos; with fewer what `faces.radius` says.
+        """
+        photos = [named(np.array(photo), self.recogniser) for photo in self.training]
+        if len(photos) < 2:
+            return None
+        whole = calibrate(photos)
+        if len(photos) < OWN_CIRCLE:
+            return whole
+        margin = space(self.recogniser or DLIB.name).margin * PORTRAIT_MARGIN
+        return replace(whole, radius=float(leave_one_out(photos).max()) + margin)
+
     def distance(self, face: Embedding) -> float:
         """Mean distance of a face to the training photos. Raises UnfitModel for a face of another recogniser."""
         same_space((face,), self.recogniser)
@@ -74,7 +97,32 @@ class FaceRecord:
 def look(picture: Picture, faces: FaceReader) -> Look:
     """Count the faces of a picture and embed the one, if it is one."""
     found = faces.detect(picture)
-    return Look(len(found), faces.embed(picture, found[0]) if len(found) == 1 else None)
+    if len(found) != 1:
+        return Look(len(found), None)
+    return Look(1, faces.embed(picture, found[0]), found[0])
+
+
+def candidate_of(
+    picture: Picture, name: str, style: str | None, seen: Look, record: FaceRecord, *, photo: bool = True
+) -> ranking.Candidate:
+    """What a portrait is ranked by, and what speaks against it.
+
+    A sitter without faces (a pet, a thing) is ranked by the whole picture, and nothing speaks against it. In a painted
+    style (not `photo`) only the number of faces does: strokes look like blur and noise.
+    """
+    small = ranking.miniature(picture)
+    if not record.training:
+        whole = ranking.technical_quality(picture)
+        return ranking.Candidate(name, style, seen.faces, None, whole, small=small)
+    circle, face = record.circle, seen.face
+    distance = None if face is None else record.distance(face)
+    reach = None if circle is None or face is None else circle.distance(face) / circle.radius
+    found = None if seen.found is None else ranking.measure_face(picture, seen.found)
+    quality = 0.0 if found is None else ranking.quality_of(found) if photo else 1.0
+    flaws = ranking.likeness_flaws(seen.faces, reach, photo)
+    if found is not None and photo:
+        flaws += ranking.face_flaws(found)
+    return ranking.Candidate(name, style, seen.faces, distance, quality, reach, flaws, small=small)
 
 
 def words_pictures(

@@ -15,8 +15,10 @@ from portraitist.files import make_folder
 from portraitist.generation.styled import with_style
 from portraitist.images import read_request
 from portraitist.loading import library_folders, load_base
+from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Recipe, Style, find
-from portraitist.requests import PortraitReport, PortraitRequest, from_data
+from portraitist.requests import ChooseRequest, PortraitRequest, PortraitsReport, from_data
+from portraitist.selecting import make_chosen, make_plan
 from portraitist.settings import Settings
 from portraitist.sitting import check_again, make, sit
 from portraitist.store.sitters import SitterFolder, SitterStore
@@ -29,30 +31,36 @@ def portrait_sitter(
     faces: Faces,
     *,
     out: Path | None = None,
+    choosing: ChooseRequest = ChooseRequest(),
     on_step: OnStep = no_progress,
-) -> tuple[Path, tuple[PortraitReport, ...]]:
-    """Make the request's portraits: the folder they lie in, and their reports, in the order of their seeds.
+) -> PortraitsReport:
+    """Make candidates for the request's portraits and keep the good ones: the folder they lie in and what speaks for
+    and against each, the best first.
 
-    A request without style and prompt gets the style `studio`. Raises UnknownName for a sitter or style, MissingModel
-    for a sitter that was not trained.
+    A request without style and prompt gets the style `studio`. Raises BadRequest for a budget that cannot be,
+    UnknownName for a sitter or style, MissingModel for a sitter that was not trained.
     """
+    make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
     record, folder = SitterStore(settings.home).load(request.sitter)
     extra = library_folders(settings)
     name = request.style or ("studio" if request.prompt is None else None)
     style = find(Style, name, extra) if name is not None else None
     root = make_folder(out if out is not None else folder.portraits)
     base = find_base(record.base, settings)
+    scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, _faces_of(folder, faces))
     asked = replace(request, sitter=folder.name, style=name, base=record.base)
     filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
-    made = make(filled, sitting, model, faces, root, photo=style.photo if style else True, on_step=on_step)
-    return root, tuple(one.report for one in made)
+    return make_chosen(
+        filled, sitting, model, faces, root, choosing, settings.choosing,
+        scorers=scorers, photo=style.photo if style else True, on_step=on_step,
+    )  # fmt: skip
 
 
 def portrait_again(
     file: Path, settings: Settings, faces: Faces, *, out: Path | None = None, on_step: OnStep = no_progress
-) -> tuple[Path, tuple[PortraitReport, ...]]:
+) -> PortraitsReport:
     """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
 
     Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
@@ -65,7 +73,7 @@ def portrait_again(
     sitting = sit(folder, record, model, _faces_of(folder, faces))
     check_again(request, sitting, model)
     made = make(request, sitting, model, faces, root, on_step=on_step)
-    return root, tuple(one.report for one in made)
+    return PortraitsReport(str(root), tuple(one.report for one in made))
 
 
 def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:

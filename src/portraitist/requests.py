@@ -116,7 +116,7 @@ class PortraitRequest(Strict):
 
 @dataclass(frozen=True)
 class Reason(Strict):
-    """Why a photo is rejected: a code of the interfaces, the measured value, the limit, one sentence."""
+    """Why a photo or a portrait is rejected: a code of the interfaces, the measured value, the limit, one sentence."""
 
     code: str
     value: float | None
@@ -229,11 +229,39 @@ class TrainingReport(Strict):
 
 
 @dataclass(frozen=True)
+class ChooseRequest(Strict):
+    """How portraits are chosen; it changes no pixels, only which pictures are kept.
+
+    Candidates are made until `count` of the portraits' request are good, at most `budget` (None: the settings'; for one
+    portrait: one); or exactly `candidates`, of which the best are kept. `keep_rejected` writes the others into the
+    folder `rejected`; `scorers` are learned ones, by name.
+    """
+
+    budget: int | None = None
+    candidates: int | None = None
+    keep_rejected: bool = False
+    scorers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortraitScores(Strict):
+    """What a portrait was kept or rejected by, each 0 … 1. `likeness` (1 = in the middle of the training photos, 0.5 =
+    at the sitter's own threshold) is None where nothing can be compared; it is no measure of success, for the portrait
+    was chosen by it. `variety` is 1 less what it shares with those before it; `learned` is by the scorer's name."""
+
+    total: float
+    likeness: float | None
+    quality: float
+    variety: float
+    learned: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class PortraitReport(Strict):
     """One portrait; `likeness` is its own score or None, `faces` how many the detector found.
 
     `distance` is how far its face is from the training photos (what the order of the portraits goes by); `photo` says
-    whether its style is photo-like.
+    whether its style is photo-like. `scores` are told where portraits were chosen, `reasons` what speaks against it.
     """
 
     file: str
@@ -244,6 +272,19 @@ class PortraitReport(Strict):
     faces: int
     distance: float | None = None
     photo: bool = True
+    scores: PortraitScores | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortraitsReport(Strict):
+    """The document of `portrait --json`: `portraits` lie in `folder`, the best first. `rejected` are the candidates
+    that were not kept, each with its reasons; their `file` is empty unless they were to be written."""
+
+    folder: str
+    portraits: tuple[PortraitReport, ...]
+    rejected: tuple[PortraitReport, ...] = ()
+    warnings: tuple[Warn, ...] = ()
 
 
 @dataclass(frozen=True)

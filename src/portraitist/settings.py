@@ -14,6 +14,26 @@ from portraitist.errors import BadRequest
 _ENVIRONMENT = "PORTRAITIST_"
 
 
+class ChoosingSettings(BaseModel):
+    """What portraits are kept by; the table `[choosing]` of portraitist.toml. It changes which are kept, no pixels.
+
+    Weights are relative to each other. A weight of `variety` is what a portrait loses that is the same as a kept one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    likeness: float = Field(default=1.0, ge=0, le=10, description="weight of the distance to the training photos")
+    quality: float = Field(default=0.25, ge=0, le=10, description="weight of sharpness, noise, light and framing")
+    variety: float = Field(default=0.1, ge=0, le=10, description="weight of differing from those already kept")
+    scorers: dict[str, float] = Field(default_factory=dict, description="weights of learned scorers by name")
+    budget: int = Field(default=3, ge=1, le=100, description="at most so many candidates for each portrait")
+    alike: float = Field(default=8.0, ge=0, description="grey levels below which two are the same picture")
+
+    def weight_of(self, scorer: str) -> float:
+        """The weight of a learned scorer; that of quality for one without its own."""
+        return self.scorers.get(scorer, self.quality)
+
+
 class Settings(BaseModel):
     """What a run may use. Nothing here changes a picture; what does is in the request."""
 
@@ -25,6 +45,7 @@ class Settings(BaseModel):
     max_photo_bytes: int = Field(64 * 2**20, gt=0, description="a larger file is rejected unread")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="a larger picture is rejected undecoded")
     faces: str = Field("embedded", description="face models by name, such as yunet+auraface")
+    choosing: ChoosingSettings = Field(ChoosingSettings(), description="what portraits are kept by")
     models: Path | None = Field(None, description="folder of fetched models; default: models in the home folder")
 
     @property
@@ -67,5 +88,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    found = {name: environment.get(_ENVIRONMENT + name.upper(), "") for name in Settings.model_fields}
+    found = {
+        name: environment.get(_ENVIRONMENT + name.upper(), "") for name in Settings.model_fields if name != "choosing"
+    }
     return {name: value for name, value in found.items() if value != ""}

@@ -6,8 +6,8 @@ Knows the sitter's folder, styles and seeds. Knows no training.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portraitist import measure, ranking
@@ -28,12 +28,13 @@ from portraitist.weights import sha256_of
 
 @dataclass(frozen=True)
 class Made:
-    """A portrait that was written: its report, its pixels and its face."""
+    """A portrait: its report, its pixels, its face, and the text that goes into its file."""
 
     report: PortraitReport
     pixels: Picture
     face: Embedding | None
     candidate: ranking.Candidate
+    text: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,27 @@ def make(
     on_step: OnStep = no_progress,
 ) -> list[Made]:
     """Make the request's portraits, write each as soon as it is there into `root` (`below` it), and mark it."""
-    pinned = replace(request, likeness_sha256=sitting.sha256)
     made = []
-    for portrait in generate(pinned, model, sitting.lora, on_step):
-        file = f"{below}{_file_name(portrait.request)}"
-        save_png(root / file, portrait.pixels, portrait.text())
-        made.append(_mark(portrait, file, sitting.record, faces, photo))
+    for one in make_each(request, sitting, model, faces, below=below, photo=photo, on_step=on_step):
+        save_png(root / one.report.file, one.pixels, one.text)
+        made.append(one)
     return made
+
+
+def make_each(
+    request: PortraitRequest,
+    sitting: Sitting,
+    model: Model,
+    faces: measure.FaceReader,
+    *,
+    below: str = "",
+    photo: bool = True,
+    on_step: OnStep = no_progress,
+) -> Iterator[Made]:
+    """The request's portraits one by one, marked and not yet written; whoever has enough stops."""
+    pinned = replace(request, likeness_sha256=sitting.sha256)
+    for portrait in generate(pinned, model, sitting.lora, on_step):
+        yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
 
 
 def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> None:
@@ -137,9 +152,8 @@ def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: meas
         file, asked.style, asked.prompt or "", portrait.seed, score, seen.faces,
         None if distance is None else round(distance, 4), photo,
     )  # fmt: skip
-    quality = ranking.technical_quality(portrait.pixels)
-    candidate = ranking.Candidate(file, asked.style, seen.faces, distance, quality)
-    return Made(report, portrait.pixels, seen.face, candidate)
+    candidate = measure.candidate_of(portrait.pixels, file, asked.style, seen, record, photo=photo)
+    return Made(report, portrait.pixels, seen.face, candidate, portrait.text())
 
 
 class _Same:

@@ -191,6 +191,25 @@ def test_own_words_get_the_sitter_in_front(trained: Path, tmp_path: Path, capsys
     assert read_picture(tmp_path / made["file"]).shape == (128, 64, 3)
 
 
+def test_candidates_are_ranked_and_their_pixels_are_those_of_their_seeds(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    asked = ("portrait", "--sitter", "anna", "--style", "oil")
+    capsys.readouterr()
+    assert call(*asked, "-n", 1, "--candidates", 3, "--keep-rejected", "--out", tmp_path / "a", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["portraits"]) == 1 and len(report["rejected"]) == 2
+    assert all(one["reasons"] and one["scores"]["quality"] >= 0 for one in report["rejected"])
+    assert report["warnings"][0]["code"] == "too_few_good", "what the tiny base draws are no faces"
+    folder = tmp_path / "a"
+    kept = {one["seed"]: folder / one["file"] for one in (*report["portraits"], *report["rejected"])}
+    assert sorted(path.parent.name for path in kept.values()) == ["a", "rejected", "rejected"]
+    assert call(*asked, "-n", 1, "--seed", 42, "--out", tmp_path / "b") == 0
+    (plain,) = (tmp_path / "b").glob("*.png")
+    assert plain.name == "oil-42.png"
+    np.testing.assert_array_equal(read_picture(plain), read_picture(kept[42]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -198,6 +217,8 @@ def test_own_words_get_the_sitter_in_front(trained: Path, tmp_path: Path, capsys
         (("portrait", "--sitter", "nobody"), 2, "nobody"),
         (("portrait", "--sitter", "anna", "--style", "oil", "--prompt", "x"), 2, "exclude"),
         (("portrait", "--sitter", "anna", "--size", "wide"), 2, "wide"),
+        (("portrait", "--sitter", "anna", "-n", "4", "--budget", "3"), 2, "budget is 3"),
+        (("portrait", "--sitter", "anna", "--scorer", "nobody"), 3, "nobody"),
         (("portrait", "--sitter", "anna", "--out", "/proc/nowhere"), 2, "/proc/nowhere"),
         (("train", "{photos}", "--sitter", "../up"), 2, "../up"),
         (("train", "{photos}", "--sitter", "b", "--class", "robot"), 2, "robot"),

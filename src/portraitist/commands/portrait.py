@@ -10,7 +10,7 @@ from portraitist.commands import common
 from portraitist.errors import BadRequest
 
 if TYPE_CHECKING:
-    from portraitist.requests import PortraitReport
+    from portraitist.requests import PortraitReport, PortraitsReport
 
 
 def register(app: typer.Typer) -> None:
@@ -31,30 +31,47 @@ def portrait(
     cfg: Annotated[float | None, typer.Option("--cfg", help="How closely the words are followed.")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="Of the likeness; 1 is as trained.")] = None,
     again: Annotated[Path | None, typer.Option("--again", metavar="FILE.png", help="Make this portrait again.")] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", min=1, help="Make at most so many until -n are good (3 x n; for one: 1).")
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option("--candidates", min=1, help="Make exactly so many and keep the best -n.")
+    ] = None,
+    keep_rejected: Annotated[
+        bool, typer.Option("--keep-rejected", help="Write what was not kept into the folder rejected.")
+    ] = False,
+    scorers: Annotated[
+        list[str] | None, typer.Option("--scorer", metavar="NAME", help="A learned scorer that helps to choose.")
+    ] = None,
     face_names: common.FaceNames = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the portraits.")] = None,
     as_json: common.Json = False,
 ) -> None:
     """Make portraits of a sitter in a style or by your own words."""
     from portraitist.portraying import portrait_again, portrait_sitter
-    from portraitist.requests import PortraitRequest
+    from portraitist.requests import ChooseRequest, PortraitRequest
 
-    if again is None and sitter is None:
-        raise BadRequest("Whose portrait?", hint="Name a sitter with --sitter, or a portrait with --again.")
-    if style is not None and prompt is not None:
-        raise BadRequest("--style and --prompt exclude each other.", hint="Leave one of them out.")
+    _check_options(sitter, again, style, prompt)
     settings = common.settings_of(context)
     faces = common.load_faces(settings, face_names)
     with common.progress() as on_step:
         if again is not None:
-            folder, made = portrait_again(again, settings, faces, out=out, on_step=on_step)
+            report = portrait_again(again, settings, faces, out=out, on_step=on_step)
         else:
             request = PortraitRequest(
                 sitter=sitter or "", style=style, prompt=prompt, negative=negative, count=count, seed=seed,
                 size=parse_size(size), sampler=sampler, steps=steps, cfg=cfg, strength=strength,
             )  # fmt: skip
-            folder, made = portrait_sitter(request, settings, faces, out=out, on_step=on_step)
-    common.answer(_document(folder, made), _words(folder, made), as_json)
+            choosing = ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
+            report = portrait_sitter(request, settings, faces, out=out, choosing=choosing, on_step=on_step)
+    common.answer(report, _words(report), as_json)
+
+
+def _check_options(sitter: str | None, again: Path | None, style: str | None, prompt: str | None) -> None:
+    if again is None and sitter is None:
+        raise BadRequest("Whose portrait?", hint="Name a sitter with --sitter, or a portrait with --again.")
+    if style is not None and prompt is not None:
+        raise BadRequest("--style and --prompt exclude each other.", hint="Leave one of them out.")
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -67,16 +84,17 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _document(folder: Path, made: "tuple[PortraitReport, ...]") -> dict[str, object]:
-    from portraitist.requests import to_data
+def _words(report: "PortraitsReport") -> str:
+    lines = [f"{Path(report.folder) / one.file}  {_told(one)}" for one in report.portraits]
+    if report.rejected:
+        lines.append(f"{len(report.rejected)} not kept:")
+        lines += [f"  seed {one.seed}: {one.reasons[0].message}" for one in report.rejected]
+    return "\n".join([*lines, *(warning.message for warning in report.warnings)])
 
-    return {"folder": str(folder), "portraits": to_data(made)}
 
-
-def _words(folder: Path, made: "tuple[PortraitReport, ...]") -> str:
-    def told(one: "PortraitReport") -> str:
-        if one.faces != 1:
-            return f"{one.faces} faces"
-        return f"likeness {one.likeness:.2f}" if one.likeness is not None else f"distance {one.distance or 0:.2f}"
-
-    return "\n".join(f"{folder / one.file}  {told(one)}" for one in made)
+def _told(one: "PortraitReport") -> str:
+    if one.faces != 1 and one.likeness is None and one.distance is None and not one.reasons:
+        return ""
+    if one.faces != 1:
+        return f"{one.faces} faces"
+    return f"likeness {one.likeness:.2f}" if one.likeness is not None else f"distance {one.distance or 0:.2f}"

@@ -1,11 +1,8 @@
-"""How much a portrait looks like the sitter, and which portraits to keep. Pure functions on embeddings and pixels.
+"""How much a portrait looks like the sitter: the likeness score, and its companions. Marks; chooses nothing.
 
-Two measures, never mixed:
-
-* the likeness *score*, measured on photos that training never saw. How far along the way from what words can say of the
-  sitter (pictures by the untrained base, prompted with the true identity tags) to the sitter's own unseen photo a
-  portrait is: 0 = no nearer than words, 1 = as near as a photo. Nothing is chosen by it;
-* the *rank*, by distance to the training photos, technical quality and variety. It chooses, and marks nothing.
+The score is measured on photos that training never saw. How far along the way from what words can say of the sitter
+(pictures by the untrained base, prompted with the true identity tags) to the sitter's own unseen photo a portrait is:
+0 = no nearer than words, 1 = as near as a photo. Nothing is chosen by it.
 
 Distances are euclidean in one recogniser's space. Which recogniser, and how a face is found, is not known here.
 """
@@ -120,57 +117,3 @@ def spread(pictures: Sequence[Picture]) -> float | None:
     small = np.stack([resize(picture, Size(32, 32)).astype(np.float64).ravel() for picture in pictures])
     distances = np.sqrt(((small[:, None] - small[None]) ** 2).mean(axis=2))
     return float(distances.sum() / (len(small) * (len(small) - 1)))
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A portrait to be ranked. `distance` is the mean distance to the training photos, None without a usable face."""
-
-    name: str
-    style: str | None
-    faces: int
-    distance: float | None
-    quality: float
-
-
-def distance_to(face: Embedding, photos: Sequence[Embedding]) -> float:
-    """Mean distance of one face to the training photos (at least one)."""
-    return float(np.mean([np.linalg.norm(np.asarray(photo) - face) for photo in photos]))
-
-
-QUALITY_WEIGHT = 0.1
-"""A useless picture (quality 0) ranks like one whose face is this much farther away."""
-
-
-def rank(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Best first: exactly one face before all others, then near to the training photos and technically sound."""
-    return tuple(sorted(candidates, key=_rank_key))
-
-
-def _rank_key(candidate: Candidate) -> tuple[bool, float, str]:
-    usable = candidate.faces == 1 and candidate.distance is not None
-    far = candidate.distance if candidate.distance is not None else 9.0
-    return not usable, far + QUALITY_WEIGHT * (1.0 - candidate.quality), candidate.name
-
-
-def choose(candidates: Sequence[Candidate], keep: int) -> tuple[Candidate, ...]:
-    """The `keep` portraits to show first: the best of each style, then the second best of each, and so on."""
-    ranked = rank(candidates)
-    turn: dict[str | None, int] = {}
-    order: list[tuple[int, int, Candidate]] = []
-    for place, candidate in enumerate(ranked):
-        turn[candidate.style] = turn.get(candidate.style, 0) + 1
-        order.append((turn[candidate.style], place, candidate))
-    chosen = sorted(order, key=lambda entry: entry[:2])[:keep]
-    return tuple(candidate for _, _, candidate in chosen)
-
-
-def technical_quality(picture: Picture) -> float:
-    """0–1: sharpness, contrast and unclipped tones of a picture, so rough that only failures fall below 0.5."""
-    grey = picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    low, high = np.percentile(grey, (5, 95))
-    contrast = min(1.0, (high - low) / 80.0)
-    clipped = float(((grey < 3) | (grey > 252)).mean())
-    laplacian = grey[1:-1, 1:-1] * 4 - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    sharp = min(1.0, float(laplacian.std()) / 6.0)
-    return float(np.clip(contrast * sharp * (1.0 - max(0.0, clipped - 0.2)), 0.0, 1.0))
