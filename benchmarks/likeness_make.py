@@ -32,7 +32,7 @@ from benchmarks.likeness_variants import Settings, base_of, changed, given_of, r
 from portraitist.errors import PortraitistError
 from portraitist.generation.styled import meant_for
 from portraitist.images import read_picture, to_pil
-from portraitist.recipes import Base, Recipe, Style, find, names
+from portraitist.recipes import Base, Recipe, Style, find_all
 from portraitist.types import derive_seed
 
 if TYPE_CHECKING:
@@ -261,8 +261,7 @@ def training_pictures(task: Task, job: Job) -> tuple[TrainingPicture, ...]:
 
 def styles_of(base: Base) -> tuple[list[Style], list[Style]]:
     """The library's styles that a training on a base shows by itself, photo-like and painted."""
-    found = [find(Style, name) for name in names(Style)]
-    meant = [style for style in found if style.shown and meant_for(style, base)]
+    meant = [style for style in find_all(Style) if style.shown and meant_for(style, base)]
     return [style for style in meant if style.photo], [style for style in meant if not style.photo]
 
 

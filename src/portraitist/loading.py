@@ -13,7 +13,7 @@ from portraitist.devices import choose_device
 from portraitist.families.base import Model
 from portraitist.families.found import place_of
 from portraitist.generation.styled import meant_for
-from portraitist.recipes import Base, Style, find, names
+from portraitist.recipes import Base, Style, find_all
 from portraitist.settings import Settings
 
 
@@ -35,7 +35,6 @@ def load_tagger(base: Base, settings: Settings) -> Tagger | None:
 
 def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
     """The styles that a training on `base` shows by itself, the photo-like ones first."""
-    extra = library_folders(settings)
-    found = [find(Style, name, extra) for name in names(Style, extra)]
+    found = find_all(Style, library_folders(settings))
     meant = [style for style in found if style.shown and meant_for(style, base)]
     return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))

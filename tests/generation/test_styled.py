@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from portraitist.generation.styled import meant_for, on_base, with_style
-from portraitist.recipes import GROUPS, Base, Recipe, Style, StyleOn, find, names
+from portraitist.recipes import GROUPS, Base, Recipe, Style, StyleOn, find, find_all
 from portraitist.requests import PortraitRequest
 
 BASE = Base("b", "sd15", "file:x", "b-1", (64, 64), "r", negative="ugly")
 STYLE = Style("oil", "oil painting of {sitter}", negative="photo", strength=0.8, steps=30, size=(64, 128))
-LIBRARY = tuple(find(Style, name) for name in names(Style))
+LIBRARY = find_all(Style)
 SHOWN = (
     "anime, black-and-white, business, city, forest, golden-hour, id-photo, ink, library, neon-art, neon-night, oil, "
     "old-photo, pastel, pencil, studio, summer-hat, watercolour, winter"

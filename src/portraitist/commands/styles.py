@@ -115,13 +115,13 @@ def check(
     as_json: common.Json = False,
 ) -> None:
     """Whether styles are fit for use; ends with 2 where one is not."""
+    from portraitist.loading import library_folders
     from portraitist.requests import to_data
-    from portraitist.styling.check import worst
+    from portraitist.styling.check import Tokenizers, check_file, worst
 
     settings = common.settings_of(context)
-    wanted, found = _wanted(what, settings), []
-    for file, style in wanted:
-        found += _findings(file, style, settings)
+    wanted, tokenizers, folders = _wanted(what, settings), Tokenizers(), library_folders(settings)
+    found = [one for file, style in wanted for one in check_file(file, style, folders, tokenizers)]
     lines = [f"{one.style}: {one.level}, {one.place}: {one.message}" for one in found]
     lines.append(f"{len(wanted)} styles checked, {len({one.style for one in found})} of them with remarks.")
     document = {"styles": len(wanted), "findings": to_data(found), "fit": not worst(found)}
@@ -247,10 +247,3 @@ def _wanted(what: list[str] | None, settings: "Settings") -> list[tuple[Path, "S
         except BadFile as error:
             found.append((file, error))
     return found
-
-
-def _findings(file: Path, style: "Style | BadFile", settings: "Settings") -> list[Any]:
-    from portraitist.loading import library_folders
-    from portraitist.styling.check import check_file
-
-    return [*check_file(file, style, library_folders(settings))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 
+from portraitist.errors import BadRequest
 from portraitist.recipes import Base, Group, Recipe, Style
 from portraitist.requests import PortraitRequest
 
@@ -50,6 +51,16 @@ def meant_for(style: Style, base: Base) -> bool:
     if base.name in style.not_for:
         return False
     return not style.bases or base.name in style.bases or base.family in style.bases
+
+
+def check_meant(style: Style, base: Base) -> None:
+    """Raises BadRequest where the style is not for the base."""
+    if not meant_for(style, base):
+        raise BadRequest(
+            f"The style {style.name!r} is not for the base {base.name}, which cannot draw what it asks for.",
+            hint=f"portraitist styles list --base {base.name} names those that are.",
+            code="style_not_for_base",
+        )
 
 
 def on_base(style: Style, base: Base) -> Style:

@@ -6,17 +6,17 @@ Reads TOML and counts tokens; draws nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from portraitist.errors import BadFile, UnknownName
 from portraitist.families import vocabulary
 from portraitist.families.parts import configs_of
 from portraitist.generation.samplers import webui_names
 from portraitist.generation.styled import CLASS_SLOT, SLOT, SLOTS, meant_for, on_base, worded
-from portraitist.recipes import Base, Style, find, names
+from portraitist.recipes import Base, Style, StyleOn, find_all
 from portraitist.types import Strict
 from portraitist.weights import resolve
 
@@ -48,14 +48,33 @@ class Finding(Strict):
     message: str
 
 
-def check_file(file: Path, read: Style | BadFile, folders: Sequence[Path] = ()) -> tuple[Finding, ...]:
+class Tokenizers:
+    """The tokenizers by their folder, each loaded once; for a check of many styles. `embedded` are the bases that come
+    with the package."""
+
+    def __init__(self) -> None:
+        self.embedded = tuple(base for base in find_all(Base) if base.source.startswith("package:"))
+        self._held: dict[Path, Mapping[str, Any]] = {}
+
+    def of(self, folder: Path) -> Mapping[str, Any]:
+        """Those of the base or family in `folder`. Raises MissingModel or UnfitModel."""
+        if folder not in self._held:
+            self._held[folder] = vocabulary.load_tokenizers(folder)
+        return self._held[folder]
+
+
+def check_file(
+    file: Path, read: Style | BadFile, folders: Sequence[Path] = (), tokenizers: Tokenizers | None = None
+) -> tuple[Finding, ...]:
     """The findings about a file, also where it could not be read."""
     if isinstance(read, BadFile):
         return (Finding(file.parent.name, "error", "unreadable", str(file), read.message),)
-    return check_style(read, (file.parent, *folders))
+    return check_style(read, (file.parent, *folders), tokenizers)
 
 
-def check_style(style: Style, folders: Sequence[Path] = ()) -> tuple[Finding, ...]:
+def check_style(
+    style: Style, folders: Sequence[Path] = (), tokenizers: Tokenizers | None = None
+) -> tuple[Finding, ...]:
     """All findings about a style, errors first. `folders` are where its LoRA may lie."""
     found = [
         *_slots(style),
@@ -64,7 +83,7 @@ def check_style(style: Style, folders: Sequence[Path] = ()) -> tuple[Finding, ..
         *_negatives(style),
         *_numbers(style),
         *_loras(style, folders),
-        *_lengths(style),
+        *_lengths(style, tokenizers or Tokenizers()),
         *_titles(style),
     ]
     return tuple(sorted(found, key=lambda finding: finding.level))
@@ -77,6 +96,12 @@ def _prompts(style: Style) -> Iterator[tuple[str, str, str]]:
         if own.prompt is not None or own.negative is not None:
             negative = style.negative if own.negative is None else own.negative
             yield f"on.{name}.prompt", own.prompt or style.prompt, negative
+
+
+def _parts(style: Style) -> Iterator[tuple[str, Style | StyleOn]]:
+    """(how its keys begin, part): the style, and what it says of each base."""
+    yield "", style
+    yield from ((f"on.{name}.", own) for name, own in style.on.items())
 
 
 def _slots(style: Style) -> Iterator[Finding]:
@@ -124,7 +149,7 @@ def _negatives(style: Style) -> Iterator[Finding]:
 
 
 def _numbers(style: Style) -> Iterator[Finding]:
-    for prefix, part in (("", style), *((f"on.{name}.", own) for name, own in style.on.items())):
+    for prefix, part in _parts(style):
         limits = (("steps", part.steps, 1, 150), ("cfg", part.cfg, 0, 30), ("strength", part.strength, -2, 2))
         for key, value, low, high in (*limits, ("lora_strength", part.lora_strength, -2, 2)):
             if value is not None and not low <= value <= high:
@@ -141,7 +166,7 @@ def _numbers(style: Style) -> Iterator[Finding]:
 
 
 def _loras(style: Style, folders: Sequence[Path]) -> Iterator[Finding]:
-    for prefix, part in (("", style), *((f"on.{name}.", own) for name, own in style.on.items())):
+    for prefix, part in _parts(style):
         if part.lora is None and part.lora_strength is not None:
             text = "There is a strength and no LoRA."
             yield Finding(style.name, "warning", "no_lora", prefix + "lora_strength", text)
@@ -152,19 +177,17 @@ def _loras(style: Style, folders: Sequence[Path]) -> Iterator[Finding]:
                 yield Finding(style.name, "error", "missing_lora", prefix + "lora", text)
 
 
-def _lengths(style: Style) -> Iterator[Finding]:
-    """How long the prompt is for whoever needs the most words."""
+def _lengths(style: Style, tokenizers: Tokenizers) -> Iterator[Finding]:
+    """How long the prompt is for whoever needs the most words, by CLIP's tokens and by those of embedded bases."""
     if set(style.bases) != {"mini"}:
-        yield from _length(style, "prompt", configs_of(CLIP_FAMILY))
-    for name in style.on:
-        if name in names(Base) and find(Base, name).source.startswith("package:"):
-            base = find(Base, name)
-            if meant_for(style, base):
-                yield from _length(on_base(style, base), f"on.{name}.prompt", resolve(base.source))
+        yield from _length(style, "prompt", tokenizers.of(configs_of(CLIP_FAMILY)))
+    for base in tokenizers.embedded:
+        if base.name in style.on and meant_for(style, base):
+            told = on_base(style, base)
+            yield from _length(told, f"on.{base.name}.prompt", tokenizers.of(resolve(base.source)))
 
 
-def _length(style: Style, place: str, folder: Path) -> Iterator[Finding]:
-    tokenizers = vocabulary.load_tokenizers(folder)
+def _length(style: Style, place: str, tokenizers: Mapping[str, Any]) -> Iterator[Finding]:
     texts = [worded(style, subject).replace(SLOT, subject) for subject in _SUBJECTS]
     readings = [reading for text in texts for reading in vocabulary.read_text(tokenizers, text)]
     longest = max(readings, key=lambda reading: len(reading.ids))

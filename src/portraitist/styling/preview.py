@@ -13,11 +13,11 @@ from portraitist.errors import BadRequest, MissingModel
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
 from portraitist.generation.generate import generate
-from portraitist.generation.styled import meant_for, with_style
+from portraitist.generation.styled import check_meant, with_style
 from portraitist.images import fit, save_jpeg
 from portraitist.loading import library_folders, load_base
 from portraitist.lora.formats import Lora, read
-from portraitist.recipes import Base, Recipe, Style, find
+from portraitist.recipes import Recipe, Style, find
 from portraitist.requests import PortraitRequest
 from portraitist.settings import Settings
 from portraitist.store.sitters import SitterStore
@@ -76,16 +76,6 @@ def draw_preview(
     recipe = find(Recipe, record.recipe or found.recipe, library_folders(settings))
     lora, told = read(folder.likeness, model.slots()), subject(record.trigger, record.class_word)
     return preview_by(model, style, told, file, lora=lora, recipe=recipe, seed=seed, on_step=on_step)
-
-
-def check_meant(style: Style, base: Base) -> None:
-    """Raises BadRequest where the style is not for the base."""
-    if not meant_for(style, base):
-        raise BadRequest(
-            f"The style {style.name!r} is not for the base {base.name}, which cannot draw what it asks for.",
-            hint=f"portraitist styles list --base {base.name} names those that are.",
-            code="style_not_for_base",
-        )
 
 
 def preview_by(

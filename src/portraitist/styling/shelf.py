@@ -18,7 +18,7 @@ import tomli_w
 from portraitist.errors import BadFile, BadRequest
 from portraitist.files import replacing_folder, write_text
 from portraitist.loading import library_folders
-from portraitist.recipes import LIBRARY, Style, find, names, read_toml
+from portraitist.recipes import LIBRARY, Style, find, find_all, read_toml
 from portraitist.requests import to_data
 from portraitist.settings import Settings
 
@@ -29,8 +29,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 def all_styles(settings: Settings) -> tuple[Style, ...]:
     """All styles, the photo-like ones first, each part by the alphabet. Raises BadFile for a broken one."""
-    extra = library_folders(settings)
-    found = (find(Style, name, extra) for name in names(Style, extra))
+    found = find_all(Style, library_folders(settings))
     return tuple(sorted(found, key=lambda style: (not style.photo, style.name)))
 
 
