@@ -106,7 +106,7 @@ def draw(given: argparse.Namespace) -> Pictures:
 def told(count: int) -> tuple[Drawn, ...]:
     """People in words: class, then hair, eyes and skin of measuring sitters."""
     identity = FIRST + np.arange(count)
-    scene = people.draw(identity, identity).scene
+    scene = people.draw(identity, identity, "photo").scene
     found = []
     for number in range(count):
         has = {tag for tag in (*GENDERS, *IDENTITY_TAGS) if scene[number, INDEX[tag]]}

@@ -152,5 +152,11 @@ def test_a_style_is_trained_shown_and_kept(home: Path, tmp_path: Path, capsys: C
     assert not (home / "training" / "style-noise").exists()
     assert answered(capsys, "styles", "check", "noise")["findings"] == []
     assert call(*arguments) == 2, "never overwritten unasked"
+    learned = read_picture(folder / "preview.jpg")
+    assert call("styles", "preview", "noise", "--base", "tiny") == 0
+    assert np.array_equal(read_picture(folder / "preview.jpg"), learned), "the same style, the same LoRA"
+    (folder / "noise.safetensors").unlink()
+    assert call("styles", "preview", "noise", "--base", "tiny") == 3
+    assert "noise.safetensors" in capsys.readouterr().err
     made = answered(capsys, "styles", "preview", "studio", "--base", "tiny", "--of", "man")
     assert made["prompt"] and read_picture(home / "library" / "styles" / "studio" / "preview.jpg").shape == (64, 64, 3)

@@ -13,7 +13,7 @@ from portraitist.errors import BadRequest, MissingModel
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
 from portraitist.generation.generate import generate
-from portraitist.generation.styled import check_meant, with_style
+from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import fit, save_jpeg
 from portraitist.loading import library_folders, load_base
 from portraitist.lora.formats import Lora, read
@@ -21,13 +21,13 @@ from portraitist.recipes import Recipe, Style, find
 from portraitist.requests import PortraitRequest
 from portraitist.settings import Settings
 from portraitist.store.sitters import SitterStore
-from portraitist.styling.shelf import folder_of
+from portraitist.styling.shelf import folder_of, lora_of
 from portraitist.types import OnStep, Seed, no_progress
 
-LONGEST = 256
+LONGEST = 224
 """Pixels of a preview's longer side."""
 
-QUALITY = 82
+QUALITY = 75
 
 SOMEBODY = "woman"
 
@@ -61,8 +61,14 @@ def draw_preview(
     file = out if out is not None else folder_of(style.name, settings) / "preview.jpg"
     if sitter is None:
         found = find_base(base or "mini", settings)
-        check_meant(style, found)
-        return preview_by(load_base(found, settings), style, words, file, seed=seed, on_step=on_step)
+        told = on_base(style, found)
+        check_meant(told, found)
+        place = lora_of(told, settings)
+        model = load_base(found, settings)
+        own = read(place, model.slots()) if place is not None else None
+        return preview_by(
+            model, style, words, file, lora=own, strength=told.lora_strength, seed=seed, on_step=on_step
+        )  # fmt: skip
     record, folder = SitterStore(settings.home).load(sitter)
     if base is not None and base != record.base:
         raise BadRequest(f"{sitter!r} was trained on {record.base}, not on {base}.", hint="Leave --base out.")
