@@ -61,13 +61,13 @@ def draw_preview(
     file = out if out is not None else folder_of(style.name, settings) / "preview.jpg"
     if sitter is None:
         found = find_base(base or "mini", settings)
-        told = on_base(style, found)
-        check_meant(told, found)
-        place = lora_of(told, settings)
+        here = on_base(style, found)
+        check_meant(here, found)
+        place = lora_of(here, settings)
         model = load_base(found, settings)
         own = read(place, model.slots()) if place is not None else None
         return preview_by(
-            model, style, words, file, lora=own, strength=told.lora_strength, seed=seed, on_step=on_step
+            model, style, words, file, lora=own, strength=here.lora_strength, seed=seed, on_step=on_step
         )  # fmt: skip
     record, folder = SitterStore(settings.home).load(sitter)
     if base is not None and base != record.base:
