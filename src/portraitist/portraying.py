@@ -12,7 +12,7 @@ from portraitist import measure
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
-from portraitist.generation.styled import with_style
+from portraitist.generation.styled import check_meant, with_style
 from portraitist.images import read_request
 from portraitist.loading import library_folders, load_base
 from portraitist.ranking.scorers import load_scorers
@@ -45,8 +45,10 @@ def portrait_sitter(
     extra = library_folders(settings)
     name = request.style or ("studio" if request.prompt is None else None)
     style = find(Style, name, extra) if name is not None else None
-    root = make_folder(out if out is not None else folder.portraits)
     base = find_base(record.base, settings)
+    if style is not None:
+        check_meant(style, base)
+    root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, _faces_of(folder, faces))
