@@ -78,6 +78,15 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A piece of a prompt and how much it weighs (1: as written); with `new_chunk` it only says that one begins."""
+
+    text: str
+    weight: float = 1.0
+    new_chunk: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """What a long stage tells about itself: `done` of `total` steps of `stage`; `detail` is for people."""
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from portraitist import api, cli
+from portraitist import api
 from portraitist.commands.check import parse_point
 from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.images import save_jpeg, to_pil
 from portraitist.settings import load_settings
+from tests.commands.calling import call
 from tests.people import person
 
 Capture = pytest.CaptureFixture[str]
@@ -20,13 +21,6 @@ Capture = pytest.CaptureFixture[str]
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
     monkeypatch.setenv("PORTRAITIST_HOME", str(tmp_path / "home"))
-
-
-def call(*arguments: str | Path) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 def test_good_photos_end_with_0(faces: Faces, sitter: list[Path], capsys: Capture) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portraitist import cli, families
+from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.families.base import Model
 from portraitist.images import save_png
@@ -14,6 +14,7 @@ from portraitist.lora.formats import Lora, read, read_tensors, write
 from portraitist.lora.metadata import write_sidecar
 from portraitist.recipes import Base
 from portraitist.store.sitters import SitterRecord, SitterStore
+from tests.commands.calling import call
 from tests.contract.family import FamilyContract
 
 Capture = pytest.CaptureFixture[str]
@@ -46,13 +47,6 @@ def home(tmp_path: Path, tiny_base: Path, model: Model, monkeypatch: pytest.Monk
     monkeypatch.setenv("PORTRAITIST_HOME", str(home))
     monkeypatch.setenv("PORTRAITIST_DEVICE", "cpu")
     return home
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 def tree(folder: Path) -> set[str]:

@@ -10,10 +10,10 @@ from PIL import Image
 from safetensors import safe_open
 
 from benchmarks.pets_draw import draw
-from portraitist import cli
 from portraitist.faces import Faces
 from portraitist.images import fit, read_picture, read_request, save_jpeg
 from portraitist.settings import load_settings
+from tests.commands.calling import call
 
 Capture = pytest.CaptureFixture[str]
 
@@ -53,13 +53,6 @@ def own_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
     monkeypatch.setenv("PORTRAITIST_HOME", str(home))
     monkeypatch.setenv("PORTRAITIST_DEVICE", "cpu")
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 @pytest.fixture(scope="module")
@@ -400,12 +393,3 @@ def test_the_examples_are_planned_as_written_and_drawn_small(
     side = 64 * len(passes)
     with Image.open(file) as picture:
         assert picture.size == (side, side) and "Sampler: " in picture.text["parameters"]
-
-
-def test_a_request_file_that_is_none_is_told(trained: Path, tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "a.toml").write_text("steps = ")
-    assert call("portrait", "--sitter", "anna", "--request", tmp_path / "a.toml") == 2
-    assert "cannot be read as a request" in capsys.readouterr().err
-    (tmp_path / "b.json").write_text('{"stepz": 4}')
-    assert call("portrait", "--sitter", "anna", "--request", tmp_path / "b.json") == 2
-    assert "stepz" in capsys.readouterr().err

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portraitist import cli
 from portraitist.images import read_picture, save_png
 from portraitist.recipes import Style, find
+from tests.commands.calling import call
 
 Capture = pytest.CaptureFixture[str]
 
@@ -42,13 +42,6 @@ def home(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setenv("PORTRAITIST_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PORTRAITIST_DEVICE", "cpu")
     return tmp_path / "home"
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 def answered(capsys: Capture, *arguments: object, code: int = 0) -> dict[str, object]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portraitist import cli
 from portraitist.captions.dataset import SetPhoto, read_rows, write_set
 from portraitist.faces import Faces
 from portraitist.settings import load_settings
 from portraitist.store.sitters import SitterRecord, SitterStore
+from tests.commands.calling import call
 from tests.tiny_captioners import make
 
 Capture = pytest.CaptureFixture[str]
@@ -41,13 +41,6 @@ def home(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     )
     monkeypatch.setenv("PORTRAITIST_HOME", str(home))
     return home
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 def captions(home: Path) -> list[str]:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from portraitist import cli
 from portraitist.comparing import Vote, make_pairs, read_votes, tally, wilson
 from portraitist.comparing.page import called
 from portraitist.comparing.votes import Z
@@ -20,6 +19,7 @@ from portraitist.errors import BadFile, BadRequest, NoPhotos
 from portraitist.images import save_png
 from portraitist.recipes import LIBRARY
 from portraitist.requests import PortraitRequest, to_json
+from tests.commands.calling import call
 
 Capture = pytest.CaptureFixture[str]
 SCRIPT = LIBRARY / "page" / "compare.js"
@@ -80,13 +80,6 @@ def test_a_folder_without_pictures_is_named(folders: tuple[Path, Path], tmp_path
 def test_results_tell_folders_of_the_same_name_apart(folders: tuple[Path, Path]) -> None:
     assert called(*folders) == ("old/portraits", "new/portraits")
     assert called(folders[0], folders[0]) == ("A", "B")
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    assert isinstance(left.value.code, int)
-    return left.value.code
 
 
 @pytest.fixture

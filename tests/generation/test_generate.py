@@ -15,7 +15,7 @@ from portraitist.families.base import Model
 from portraitist.generation.generate import GenerationStep, complete, generate, picture_seeds
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean
-from portraitist.generation.samplers import build, sampler_names, webui_names
+from portraitist.generation.samplers import build, sampler_names, sampler_notes, webui_names
 from portraitist.images import read_request, save_png
 from portraitist.lora.formats import Lora
 from portraitist.recipes import Base
@@ -166,3 +166,10 @@ def test_seeds_of_a_request() -> None:
 
 def test_prompts_are_cleaned() -> None:
     assert clean(" a ,, b\n c<lora:x:0.8>, ") == "a, b c"
+
+
+def test_the_docs_name_every_sampler_and_what_is_other() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in told.splitlines() if row.startswith("| `") and row.count("`") == 4}
+    assert set(rows) == {webui_names(name)[0] for name in sampler_names()}
+    assert all(note in rows[name] for name, note in sampler_notes().items())

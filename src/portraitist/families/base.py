@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from portraitist.devices import Device
 from portraitist.lora.formats import Lora, Slots
 from portraitist.recipes import Base, Layers
-from portraitist.types import Picture, Seed
+from portraitist.types import Picture, Seed, Span
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,9 @@ class Model(Protocol):
 
     def tokenize(self, prompts: Sequence[str], *, chunks: int | None = None) -> Tensor:
         """int64 (batch, tokens) on the device: as many whole chunks as the longest prompt needs, at least `chunks`."""
+
+    def told(self, prompts: Sequence[Sequence[Span]], *, clip_skip: int = 1) -> Condition:
+        """The condition of prompts in pieces of their own weights. Raises BadRequest for one that is too long."""
 
     def condition(self, tokens: Tensor, *, clip_skip: int = 1) -> Condition:
         """Encode tokens; with LoRA layers attached to the text encoder, gradients flow through."""

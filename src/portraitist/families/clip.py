@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from portraitist.errors import BadRequest
 from portraitist.families.folder import load_part
 from portraitist.recipes import LIBRARY
+from portraitist.types import Span
 
 _MAX_CHUNKS = 4
+_COMMA_BACK = 20
 _TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 
 
@@ -68,6 +70,66 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], chunks: int | None = None) 
         pieces = [row[room * i : room * (i + 1)] for i in range(count)]
         rows.append([[begin, *piece, end, *[pad] * (room - len(piece))] for piece in pieces])
     return torch.tensor(rows, dtype=torch.int64).flatten(1)
+
+
+def tokenize_spans(tokenizer: Any, prompts: Sequence[Sequence[Span]]) -> tuple[Tensor, Tensor]:
+    """Tokens int64 and their weights float32, both (batch, tokens), of prompts in pieces.
+
+    Where a chunk of 75 ends amid words, it ends at a comma among its last 20 tokens, if there is one: both are ways of
+    AUTOMATIC1111's WebUI. All prompts get as many chunks as the longest. Raises BadRequest beyond `_MAX_CHUNKS`.
+    """
+    room = tokenizer.model_max_length - 2
+    (comma,) = tokenizer(",", add_special_tokens=False).input_ids[:1] or (-1,)
+    rows = [_chunks(tokenizer, spans, room, comma) for spans in prompts]
+    count = max(len(row) for row in rows)
+    if count > _MAX_CHUNKS:
+        raise BadRequest(f"The prompt takes {count} chunks of {room} tokens; at most {_MAX_CHUNKS} go.")
+    begin, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    tokens, weights = [], []
+    for row in rows:
+        whole = [*row, *([[]] * (count - len(row)))]
+        tokens.append([[begin, *(one for one, _ in piece), end, *[pad] * (room - len(piece))] for piece in whole])
+        weights.append([[1.0, *(one for _, one in piece), 1.0, *[1.0] * (room - len(piece))] for piece in whole])
+    return torch.tensor(tokens, dtype=torch.int64).flatten(1), torch.tensor(weights).flatten(1)
+
+
+def _chunks(tokenizer: Any, spans: Sequence[Span], room: int, comma: int) -> list[list[tuple[int, float]]]:
+    """(token, weight) pairs in chunks of at most `room`, at least one chunk."""
+    chunks: list[list[tuple[int, float]]] = [[]]
+    for span in spans:
+        if span.new_chunk:
+            chunks.append([])
+            continue
+        for token in tokenizer(span.text, add_special_tokens=False, verbose=False).input_ids:
+            if len(chunks[-1]) == room:
+                chunks.append(_after_comma(chunks[-1], comma) if token != comma else [])
+            chunks[-1].append((token, span.weight))
+    return chunks
+
+
+def _after_comma(chunk: list[tuple[int, float]], comma: int) -> list[tuple[int, float]]:
+    """What stands behind the last comma of a full chunk, taken out of it; nothing if that is too much."""
+    places = [place for place, (token, _) in enumerate(chunk) if token == comma]
+    if not places or len(chunk) - 1 - places[-1] > _COMMA_BACK:
+        return []
+    moved = chunk[places[-1] + 1 :]
+    del chunk[places[-1] + 1 :]
+    return moved
+
+
+def weighed(states: Tensor, weights: Tensor, length: int) -> Tensor:
+    """States (batch, tokens, width) times the weights of their tokens, each chunk of `length` brought back to its mean.
+
+    As AUTOMATIC1111's WebUI does it (`modules/sd_hijack_clip.py`), but for each prompt on its own. States of prompts
+    without weights stay as they are.
+    """
+    batch, _, width = states.shape
+    pieces = states.float().reshape(batch, -1, length, width)
+    factors = weights.to(states.device).reshape(batch, -1, length, 1)
+    heavier = pieces * factors
+    before, after = (values.mean(dim=(2, 3), keepdim=True) for values in (pieces, heavier))
+    plain = (factors == 1).all(dim=2, keepdim=True)
+    return torch.where(plain, pieces, heavier * (before / after)).reshape(states.shape).to(states.dtype)
 
 
 def repadded(pieces: Tensor, end: int, pad: int) -> Tensor:

@@ -7,6 +7,7 @@ Architecture: Rombach et al. (arXiv:2112.10752), as held by diffusers. Knows no 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base, Layers
-from portraitist.types import Picture, Seed, derive_seed
+from portraitist.types import Picture, Seed, Span, derive_seed
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _TARGETS: Mapping[Layers, tuple[str, ...]] = {
@@ -109,6 +110,13 @@ class UNetModel(ABC):
 
     def tokenize(self, prompts: Sequence[str], *, chunks: int | None = None) -> Tensor:
         return clip.tokenize(self.tokenizer, prompts, chunks).to(self.device.device)
+
+    def told(self, prompts: Sequence[Sequence[Span]], *, clip_skip: int = 1) -> Condition:
+        tokens, weights = clip.tokenize_spans(self.tokenizer, prompts)
+        condition = self.condition(tokens.to(self.device.device), clip_skip=clip_skip)
+        if bool((weights == 1).all()):
+            return condition
+        return replace(condition, states=clip.weighed(condition.states, weights, self.tokenizer.model_max_length))
 
     # denoising
 

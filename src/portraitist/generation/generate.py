@@ -18,7 +18,7 @@ from portraitist.families.base import Condition, Model
 from portraitist.families.memory import enough_memory
 from portraitist.generation.hires import LATENT, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
-from portraitist.generation.prompts import clean
+from portraitist.generation.prompts import clean, parse
 from portraitist.generation.samplers import build, webui_names
 from portraitist.images import resize
 from portraitist.lora.formats import Lora
@@ -47,6 +47,8 @@ def picture_seeds(request: PortraitRequest) -> tuple[Seed, ...]:
 def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
     """The request with the base's own numbers where it has None. Raises BadRequest or UnknownName for a bad value."""
     base = model.base
+    for text in (request.prompt, request.negative):
+        parse(text or "")  # as it was written, so that columns are right
     full = replace(
         request,
         prompt=clean(request.prompt or ""),
@@ -93,7 +95,7 @@ def generate(
 def _condition(request: PortraitRequest, model: Model) -> Condition:
     """The prompt, or with guidance the negative and the prompt as one batch, padded to the same length."""
     texts = [request.prompt or ""] if _plain(request) else [request.negative or "", request.prompt or ""]
-    return model.condition(model.tokenize(texts), clip_skip=request.clip_skip or 1)
+    return model.told([parse(text) for text in texts], clip_skip=request.clip_skip or 1)
 
 
 def _begin(
