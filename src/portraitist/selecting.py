@@ -178,12 +178,15 @@ def _warnings(kept: Sequence[tuple[Made, ranking.Pick]], made: int, record: meas
     elif record.circle is None:
         found.append(Warn("no_threshold", "One photo says nothing of the sitter's spread: likeness was not compared."))
     flawed = [pick.candidate for _, pick in kept if not pick.candidate.good]
-    if flawed:
-        codes = ", ".join(sorted({reason.code for one in flawed for reason in one.flaws}))
-        found.append(
-            Warn("too_few_good", f"{len(flawed)} of {len(kept)} portraits have a flaw ({codes}); {made} were made. "
-                 "A larger --budget looks for better ones.")
-        )  # fmt: skip
+    if not flawed:
+        return tuple(found)
+    codes = sorted({reason.code for one in flawed for reason in one.flaws})
+    told = f"{len(flawed)} of {len(kept)} portraits have a flaw ({', '.join(codes)}); {made} were made."
+    if codes == ["unlike"] and len(flawed) == len(kept) and made > len(kept):
+        hint = "None lies within the sitter's own threshold: more photos or a longer training help more than a budget."
+        found.append(Warn("weak_likeness", f"{told} {hint}"))
+    else:
+        found.append(Warn("too_few_good", f"{told} A larger --budget looks for better ones."))
     return tuple(found)
 
 
