@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,15 +91,17 @@ def make_chosen(
     told = _Told(on_step, plan)
     made: list[Made] = []
     written: set[str] = set()
-    for one in make_each(replace(request, count=plan.most), sitting, model, faces, photo=photo, on_step=told):
-        one = _unless_same(_marked(one, scorers), () if plan.all_made else made, settings)
-        made.append(one)
-        told.good += one.candidate.good
-        if one.candidate.good and not plan.all_made:
-            save_png(root / one.report.file, one.pixels, one.text)
-            written.add(one.candidate.name)
-        if plan.enough(told.good):
-            break
+    asking = make_each(replace(request, count=plan.most), sitting, model, faces, photo=photo, on_step=told)
+    with closing(asking):  # the base gets its own weights back at once
+        for one in asking:
+            one = _unless_same(_marked(one, scorers), () if plan.all_made else made, settings)
+            made.append(one)
+            told.good += one.candidate.good
+            if one.candidate.good and not plan.all_made:
+                save_png(root / one.report.file, one.pixels, one.text)
+                written.add(one.candidate.name)
+            if plan.enough(told.good):
+                break
     ordered = _ordered(_without_doubles(made, settings) if plan.all_made else made, settings)
     kept, others = ordered[: plan.keep], ordered[plan.keep :]
     for one, _ in kept:
