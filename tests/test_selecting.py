@@ -86,6 +86,15 @@ def test_at_the_end_of_the_budget_the_best_of_the_others_fill_up(studio: Any) ->
     assert len(list(studio.root.iterdir())) == 3 and len(report.rejected) == 3
 
 
+def test_a_likeness_that_is_never_near_is_called_weak(studio: Any) -> None:
+    unlike = ranking.likeness_flaws(1, 1.4, True)
+    made = [
+        replace(one, candidate=replace(one.candidate, flaws=unlike)) for one in (portrait(i, 1.4) for i in range(9))
+    ]
+    (warning,) = studio.run(made, 2).warnings
+    assert warning.code == "weak_likeness" and "6 were made" in warning.message and "photos" in warning.message
+
+
 def test_of_a_set_number_the_best_are_kept_and_the_others_say_why(studio: Any) -> None:
     made = [portrait(i, reach) for i, reach in enumerate((0.9, 0.4, 0.95, 0.5, 0.8))]
     report = studio.run(made, 2, ChooseRequest(candidates=5, keep_rejected=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,15 +91,17 @@ def make_chosen(
     told = _Told(on_step, plan)
     made: list[Made] = []
     written: set[str] = set()
-    for one in make_each(replace(request, count=plan.most), sitting, model, faces, photo=photo, on_step=told):
-        one = _unless_same(_marked(one, scorers), () if plan.all_made else made, settings)
-        made.append(one)
-        told.good += one.candidate.good
-        if one.candidate.good and not plan.all_made:
-            save_png(root / one.report.file, one.pixels, one.text)
-            written.add(one.candidate.name)
-        if plan.enough(told.good):
-            break
+    asking = make_each(replace(request, count=plan.most), sitting, model, faces, photo=photo, on_step=told)
+    with closing(asking):  # the base gets its own weights back at once
+        for one in asking:
+            one = _unless_same(_marked(one, scorers), () if plan.all_made else made, settings)
+            made.append(one)
+            told.good += one.candidate.good
+            if one.candidate.good and not plan.all_made:
+                save_png(root / one.report.file, one.pixels, one.text)
+                written.add(one.candidate.name)
+            if plan.enough(told.good):
+                break
     ordered = _ordered(_without_doubles(made, settings) if plan.all_made else made, settings)
     kept, others = ordered[: plan.keep], ordered[plan.keep :]
     for one, _ in kept:
@@ -178,12 +181,15 @@ def _warnings(kept: Sequence[tuple[Made, ranking.Pick]], made: int, record: meas
     elif record.circle is None:
         found.append(Warn("no_threshold", "One photo says nothing of the sitter's spread: likeness was not compared."))
     flawed = [pick.candidate for _, pick in kept if not pick.candidate.good]
-    if flawed:
-        codes = ", ".join(sorted({reason.code for one in flawed for reason in one.flaws}))
-        found.append(
-            Warn("too_few_good", f"{len(flawed)} of {len(kept)} portraits have a flaw ({codes}); {made} were made. "
-                 "A larger --budget looks for better ones.")
-        )  # fmt: skip
+    if not flawed:
+        return tuple(found)
+    codes = sorted({reason.code for one in flawed for reason in one.flaws})
+    told = f"{len(flawed)} of {len(kept)} portraits have a flaw ({', '.join(codes)}); {made} were made."
+    if codes == ["unlike"] and len(flawed) == len(kept) and made > len(kept):
+        hint = "None lies within the sitter's own threshold: more photos or a longer training help more than a budget."
+        found.append(Warn("weak_likeness", f"{told} {hint}"))
+    else:
+        found.append(Warn("too_few_good", f"{told} A larger --budget looks for better ones."))
     return tuple(found)
 
 

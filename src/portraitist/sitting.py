@@ -6,7 +6,7 @@ Knows the sitter's folder, styles and seeds. Knows no training.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -115,8 +115,8 @@ def make_each(
     below: str = "",
     photo: bool = True,
     on_step: OnStep = no_progress,
-) -> Iterator[Made]:
-    """The request's portraits one by one, marked and not yet written; whoever has enough stops."""
+) -> Generator[Made, None, None]:
+    """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
     pinned = replace(request, likeness_sha256=sitting.sha256)
     for portrait in generate(pinned, model, sitting.lora, on_step):
         yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)

@@ -310,22 +310,6 @@ def test_styles_are_listed_with_photo_and_painted_ones(capsys: Capture) -> None:
     assert call("styles", "show", "oil") == 0
 
 
-def test_recipes_are_listed_and_told_from_senseless_ones(tmp_path: Path, capsys: Capture) -> None:
-    assert call("recipes", "list", "--json") == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["recipes"]}
-    assert {"mini", "portrait", "fast", "style", "pet", "facechain", "facechain-32", "kohya-colab"} <= rows.keys()
-    assert rows["facechain"]["rank"] == 4 and rows["facechain"]["title"]
-    assert call("recipes", "show", "facechain") == 0
-    assert "rank: 4\n" in capsys.readouterr().out
-    mine = tmp_path / "mine.toml"
-    mine.write_text('name = "mine"\noptimizer = "prodigy"\ntext_learning_rate = 0.5\n')
-    assert call("recipes", "show", mine) == 2
-    assert "text_learning_rate" in capsys.readouterr().err
-    mine.write_text('name = "mine"\noptimiser = "prodigy"\n')
-    assert call("recipes", "show", mine) == 2
-    assert "optimiser" in capsys.readouterr().err
-
-
 def test_the_demo_holds_two_photos_out_and_shows_all_styles(faces: Faces, tmp_path: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert call("demo", "--out", tmp_path / "demo", "--json") == 0

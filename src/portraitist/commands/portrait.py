@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from portraitist.settings import Settings
 
 
+_SHOWN = 12
+"""Candidates that were not kept, that are told of in words."""
+
+
 def register(app: typer.Typer) -> None:
     app.command("portrait")(portrait)
 
@@ -146,7 +150,8 @@ def _words(report: "PortraitsReport") -> str:
     lines = [f"{Path(report.folder) / one.file}  {_told(one)}" for one in report.portraits]
     if report.rejected:
         lines.append(f"{len(report.rejected)} not kept:")
-        lines += [f"  seed {one.seed}: {one.reasons[0].message}" for one in report.rejected]
+        lines += [f"  seed {one.seed}: {one.reasons[0].message}" for one in report.rejected[:_SHOWN]]
+        lines += ["  … and so on; --json tells of all."] if len(report.rejected) > _SHOWN else []
     return "\n".join([*lines, *(warning.message for warning in report.warnings)])
 
 
