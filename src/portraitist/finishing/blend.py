@@ -1,0 +1,77 @@
+"""One face's detail in another face's light: frequencies split in CIELAB. Knows views and weights, no faces.
+
+The idea of keeping light and colour in a blurred layer and detail in the rest is Burt and Adelson's (1983, "A
+Multiresolution Spline With Application to Image Mosaics"); blurs stay within the face (normalised convolution, Knutsson
+and Westin 1993), so that hair and wall do not shine into the skin.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portraitist.finishing.zones import Lab, Weights
+from portraitist.images import fit
+from portraitist.types import Picture
+
+_BRIGHTER, _DARKER, _SOFTEST = 1.3, 0.6, 0.5
+"""Detail grows and fades with the light that falls on it and with the contrasts of the picture, but within these."""
+
+
+def to_lab(picture: Picture) -> Lab:
+    """CIELAB (D65) of a picture."""
+    import skimage.color
+
+    return np.asarray(skimage.color.rgb2lab(picture), dtype=np.float64)
+
+
+def from_lab(lab: Lab) -> Picture:
+    """The picture of CIELAB values; what sRGB cannot show is cut."""
+    import warnings
+
+    import skimage.color
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that some colours lie outside sRGB is known
+        rgb = skimage.color.lab2rgb(lab)
+    return np.asarray((rgb * 255.0).round().clip(0, 255), dtype=np.uint8)
+
+
+def low(lab: Lab, within: Weights, sigma: float) -> Lab:
+    """Light and colour of a view: blurred with `sigma` pixels, by what lies `within` alone."""
+    import scipy.ndimage
+
+    share = scipy.ndimage.gaussian_filter(within, sigma)
+    blurred = scipy.ndimage.gaussian_filter(lab * within[..., None], (sigma, sigma, 0.0))
+    return np.asarray(blurred / np.maximum(share, 1e-6)[..., None], dtype=np.float64)
+
+
+def tone(portrait: Picture, photo: Picture) -> float:
+    """How much softer the contrasts of a portrait are than those of a photo, as of an old print: 0.5 … 1."""
+    ranges = [float(np.ptp(np.percentile(to_lab(fit(one, 128)[0])[..., 0], (1, 99)))) for one in (portrait, photo)]
+    return float(np.clip(ranges[0] / max(ranges[1], 1.0), _SOFTEST, 1.0))
+
+
+def relight(portrait: Lab, photo: Lab, light: Lab, photo_light: Lab, within: Weights, tone: float = 1.0) -> Lab:
+    """The photo's detail on the portrait's light and colour.
+
+    Detail in lightness goes with the light of the place and the `tone` of the portrait; detail in colour is as strong
+    as the portrait's own colours are beside the photo's, so that a black-and-white portrait stays black and white.
+    """
+    ratio = tone * np.clip(light[..., 0] / np.maximum(photo_light[..., 0], 1.0), _DARKER, _BRIGHTER)
+    detail = photo - photo_light
+    detail[..., 0] *= ratio
+    detail[..., 1:] *= _colourfulness(portrait, photo, within)
+    return np.asarray(light + detail, dtype=np.float64)
+
+
+def _colourfulness(portrait: Lab, photo: Lab, within: Weights) -> float:
+    inside: NDArray[np.bool_] = within > 0.5
+    if not inside.any():
+        return 0.0
+    own, other = (float(np.hypot(*view[inside, 1:].std(axis=0))) for view in (portrait, photo))
+    return min(1.0, own / max(other, 1e-6))
+
+
+def mix(portrait: Picture, made: Lab, lab: Lab, weights: Weights) -> Picture:
+    """Portrait and what was made of it, by weights; where these are 0, the portrait's own pixels to the last bit."""
+    mixed = from_lab(lab + (made - lab) * weights[..., None])
+    return np.where((weights > 1e-3)[..., None], mixed, portrait)

@@ -1,0 +1,231 @@
+"""Fusion: the sitter's own skin, eyes and lips, out of a photo, onto the face of a portrait. No face swap: the shape of
+the head, its pose and the light stay the portrait's.
+
+A photo is laid over the portrait (`warp`), its detail put into the portrait's light (`blend`) in three zones (`zones`).
+Several photos are tried (`matching`), and what comes out is kept only where it is nearer to *other* photos of the
+sitter by a clear step. Knows no files and no styles; nothing random is in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from portraitist.errors import MissingModel, UnknownName
+from portraitist.faces import Face, distance, distances, leave_one_out, mean
+from portraitist.faces.spaces import same_shot
+from portraitist.finishing import blend, warp, zones
+from portraitist.finishing.matching import Source, State, by_suit, same_eyes, same_mouth, state_of
+from portraitist.photos.measures import blur_of
+from portraitist.requests import FusionReport, FusionSettings, FusionTrial
+from portraitist.types import Embedding, Picture
+
+MIN_WITNESSES = 2
+"""Photos other than the source that have to be there to judge by."""
+
+_TWIN = 0.2
+"""Photos nearer to the source than this, in dlib's space, may be the same shot: they prove nothing about it."""
+
+_BLURRIER = 0.05
+"""By how much a face may grow more blurred."""
+
+
+class FaceSeer(Protocol):
+    """What is needed of the face stack."""
+
+    def detect(self, picture: Picture) -> list[Face]: ...
+
+    def embed(self, picture: Picture, face: Face) -> Embedding: ...
+
+    def opening(self, picture: Picture, face: Face) -> float: ...
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Who judges whether a portrait gained: photos of the sitter by name, as embeddings, and the face stack.
+
+    A source is never among its own judges. `words` is the mean distance between the sitter's photos and what words can
+    say of the sitter (`d_words` of the sitter's record), where that is known: it makes scores of distances. No photo
+    that was held out to measure the likeness belongs here.
+    """
+
+    seer: FaceSeer
+    photos: Sequence[tuple[str, Embedding]]
+    words: float | None = None
+
+    def witnesses(self, source: Source | None = None) -> list[Embedding]:
+        """The judges of what is made with `source`: all but that photo and others of its shot."""
+        if source is None:
+            return [face for _, face in self.photos]
+        twin = same_shot(source.embedding, _TWIN)
+        return [face for name, face in self.photos if name != source.name and distance(face, source.embedding) >= twin]
+
+    def score(self, face: Embedding, witnesses: Sequence[Embedding]) -> float | None:
+        """The likeness score of a face by these photos: 0 = as far as words, 1 = as near as they are to each other."""
+        pairs = distances(witnesses)
+        own = float(pairs.sum() / (len(pairs) * (len(pairs) - 1)))
+        if self.words is None or self.words <= own:
+            return None
+        far = float(np.mean([distance(face, witness) for witness in witnesses]))
+        return round(min(1.0, (self.words - far) / (self.words - own)), 4)
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A portrait after the step, fused or as it was, and what is to be said about it."""
+
+    picture: Picture
+    report: FusionReport
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The face of a portrait as it was."""
+
+    picture: Picture
+    face: Face
+    embedding: Embedding
+    state: State
+
+
+def fuse(
+    picture: Picture, found: Sequence[Face], sources: Sequence[Source], settings: FusionSettings, gate: Gate,
+    *, drawn: bool = False,
+) -> Fused:  # fmt: skip
+    """Fuse the best of the sources onto the one face `found` in a portrait, or leave the portrait alone.
+
+    `drawn`: the portrait is painted or drawn, and photographic skin would spoil it. The report says what was done and
+    why. Raises MissingModel or UnknownName for a method that is not there.
+    """
+    check_method(settings.method)
+    if drawn and not settings.drawn:
+        return _left(picture, "drawn", "A painted or drawn portrait is left as it is.")
+    if len(found) != 1:
+        what = "no face" if not found else f"{len(found)} faces"
+        return _left(picture, "faces", f"The portrait shows {what}; only one with exactly one face is fused.")
+    if len(gate.photos) < MIN_WITNESSES + 1:
+        text = f"{len(gate.photos)} photos are too few: beside the one laid on, {MIN_WITNESSES} have to judge."
+        return _left(picture, "few_photos", text)
+    target = _Target(picture, found[0], gate.seer.embed(picture, found[0]), state_of(picture, found[0], gate.seer))
+    return _fuse(target, sources, settings, gate)
+
+
+def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, gate: Gate) -> Fused:
+    report = _need(target, settings, gate)
+    if report.code:
+        return Fused(target.picture, report)
+    suited = by_suit(target.state, sources, settings.yaw, settings.tries)
+    if not suited:
+        text = f"No photo shows the sitter's head turned within {settings.yaw:g} degrees of the portrait's."
+        return Fused(target.picture, replace(report, code="no_source", message=text))
+    tries = [_try(target, source, settings, gate) for source in suited]
+    report = replace(report, trials=tuple(one.trial for one in tries))
+    best = max((one for one in tries if one.trial.code == "sound"), key=lambda one: one.gain, default=None)
+    if best is None or best.gain < settings.gain:
+        most = "none left a sound face" if best is None else f"the most was {best.gain:.3f}"
+        text = f"None of {len(tries)} photos brings it nearer to the others by {settings.gain:g}; {most}."
+        return Fused(target.picture, replace(report, code="no_gain", message=text))
+    trial = best.trial
+    text = f"{trial.source} was laid on: {trial.before:.2f} from the other photos became {trial.after:.2f}."
+    report = replace(
+        report, fused=True, code="fused", message=text, source=trial.source, distance_before=trial.before,
+        distance_after=trial.after, score_before=trial.score_before, score_after=trial.score_after,
+    )  # fmt: skip
+    return Fused(best.picture, report)
+
+
+def _need(target: _Target, settings: FusionSettings, gate: Gate) -> FusionReport:
+    """The report so far: with a code, if the portrait is like the sitter already."""
+    witnesses = gate.witnesses()
+    far, spread = distance(target.embedding, mean(witnesses)), float(leave_one_out(witnesses).max())
+    score = gate.score(target.embedding, witnesses)
+    report = FusionReport(distance_before=round(far, 4), spread=round(spread, 4), score_before=score)
+    if settings.when == "always":
+        return report
+    if far <= spread:
+        text = f"It lies as near to the sitter's photos ({far:.2f}) as they do to each other ({spread:.2f})."
+        return replace(report, code="alike", message=text)
+    if score is not None and score >= settings.below:
+        text = f"Its likeness score, {score:.2f}, is not below {settings.below:g}."
+        return replace(report, code="alike", message=text)
+    return report
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A portrait with one source laid on."""
+
+    picture: Picture
+    trial: FusionTrial
+
+    @property
+    def gain(self) -> float:
+        return (self.trial.before or 0.0) - (self.trial.after or 0.0)
+
+
+def _try(target: _Target, source: Source, settings: FusionSettings, gate: Gate) -> _Tried:
+    """Lay one source on, and measure how far that brought the face."""
+    witnesses = gate.witnesses(source)
+    if len(witnesses) < MIN_WITNESSES:
+        return _Tried(target.picture, FusionTrial(source.name, "few_photos"))
+    made = lay_on(target.picture, target.face, target.state, source, settings)
+    seen = gate.seer.detect(made)
+    if len(seen) != 1:
+        return _Tried(made, FusionTrial(source.name, "faces"))
+    centre, face = mean(witnesses), gate.seer.embed(made, seen[0])
+    blurrier = blur_of(made, seen[0]) - target.state.blur > _BLURRIER
+    before, after = (round(distance(one, centre), 4) for one in (target.embedding, face))
+    scores = (gate.score(one, witnesses) for one in (target.embedding, face))
+    return _Tried(made, FusionTrial(source.name, "blurred" if blurrier else "sound", before, after, *scores))
+
+
+def lay_on(picture: Picture, face: Face, state: State, source: Source, settings: FusionSettings) -> Picture:
+    """The portrait with the source's detail on its `face`, ungated: uint8 (height, width, 3), same size.
+
+    Pixels outside of the face are the portrait's to the last bit.
+    """
+    window = warp.window_of(picture, face)
+    view, unit = warp.view_of(picture, window), window.eye_distance
+    laid = warp.lay(source.picture, source.face, window)
+    portrait, photo = blend.to_lab(view), blend.to_lab(laid.picture)
+    inside = zones.inside(window).astype(np.float64)
+    light, photo_light = (blend.low(lab, inside, settings.split * unit) for lab in (portrait, photo))
+    made = blend.relight(portrait, photo, light, photo_light, inside, blend.tone(picture, source.picture))
+    parts = zones.zones_of(window, state.glasses)
+    free = zones.own_skin(portrait, window) * zones.own_skin(photo, window)
+    weights = (settings.strength * laid.trust * free) * (
+        settings.eyes * same_eyes(state, source.state) * parts.eyes
+        + settings.skin * parts.skin
+        + settings.lips * same_mouth(state, source.state) * parts.lips
+    )
+    fused, (x, y) = picture.copy(), (int(window.box.x), int(window.box.y))
+    fused[y : y + window.size.height, x : x + window.size.width] = blend.mix(view, made, portrait, weights.clip(0, 1))
+    return fused
+
+
+SWAPPERS = {
+    "inswapper": "InsightFace's inswapper_128: for non-commercial research only",
+    "simswap": "SimSwap: for non-commercial research only (CC BY-NC 4.0)",
+    "blendswap": "BlendSwap: for non-commercial research only",
+    "hyperswap": "HyperSwap: ResearchRAIL, for research only",
+    "ghost": "GHOST: Apache-2.0, but driven by an ArcFace embedding of InsightFace, for non-commercial research only",
+}
+"""Learned face swappers and their terms. None is part of the studio and none is fetched."""
+
+
+def check_method(method: str) -> None:
+    """Whether faces can be fused by `method`. Raises MissingModel for a learned swapper, with its terms, and
+    UnknownName."""
+    if method == "warp":
+        return
+    if method in SWAPPERS:
+        raise MissingModel(
+            f"The face swapper {method} is not part of this studio. Its terms: {SWAPPERS[method]}.",
+            hint="Use the method 'warp', which needs no model and puts the sitter's own photos on the portrait.",
+        )
+    raise UnknownName("method of fusion", method, ("warp", *SWAPPERS))
+
+
+def _left(picture: Picture, code: str, message: str) -> Fused:
+    return Fused(picture, FusionReport(code=code, message=message))
