@@ -3,6 +3,7 @@
 Photos that were held out to measure the likeness are neither: a score would be worth nothing after them.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +15,15 @@ from portraitist.finishing.matching import Source
 from portraitist.finishing.sources import read_sources
 from portraitist.measure import check_recogniser, read_record
 from portraitist.photos.intake import find_photos
+from portraitist.recipes import Style
 from portraitist.store.sitters import SitterFolder
 from portraitist.types import Embedding
+
+_DRAWN = (
+    "anime|brushstrokes|cartoon|chalk|charcoal|comic|crayon|doodle|drawing|engraving|etching|gouache|illustration|ink|"
+    "lineart|manga|oil|painting|pastel|pencil|sketch|watercolou?r|woodcut"
+)
+"""Words of prompts that ask for no photograph."""
 
 
 def fusion_of(folder: SitterFolder, faces: Faces) -> tuple[tuple[Source, ...], Gate]:
@@ -35,6 +43,13 @@ def fusion_of(folder: SitterFolder, faces: Faces) -> tuple[tuple[Source, ...], G
     sources = read_sources(find_photos([folder.photos]), faces, trained)
     free = tuple(source for source in sources if not _nearer(source.embedding, unseen, trained))
     return free, Gate(faces, [(source.name, source.embedding) for source in free], record.d_words)
+
+
+def is_drawn(style: Style | None, prompt: str | None) -> bool:
+    """Whether a portrait is painted or drawn: by its style or, without one, by the words of its prompt."""
+    if style is not None:
+        return not style.photo
+    return re.search(rf"\b({_DRAWN})\b", (prompt or "").lower()) is not None
 
 
 def _nearer(face: Embedding, ones: Sequence[Embedding], others: Sequence[Embedding]) -> bool:

@@ -291,9 +291,9 @@ class PortraitsReport(Strict):
 class FusionSettings(Strict):
     """How the sitter's photos are laid on a portrait (see `finishing.fusion`).
 
-    `when` needed: only where the portrait is farther from the sitter's photos than they are from each other and, where
-    that is known, its likeness score is under `below`; always: wherever it gains. `gain` is by how much it has to come
-    nearer to photos that are not the source, as a distance.
+    `when` needed: only where the portrait is farther from the sitter's photos than one of them usually is from the
+    others and, where that is known, its likeness score is under `below`; always: wherever it gains. `gain` is by how
+    much it has to come nearer to photos that are not the source, as a distance.
     `strength` 0 … 1 scales those of the three zones; `split`, in eye distances, is how coarse light and colour are that
     stay the portrait's; `yaw`, in degrees, how differently the heads may be turned; at most `tries` photos are tried.
     `drawn`: painted and drawn portraits too. `method` other than warp names a learned swapper.
@@ -316,7 +316,7 @@ class FusionSettings(Strict):
 @dataclass(frozen=True)
 class FusionTrial(Strict):
     """One photo that was laid on: the portrait's distance to the sitter's other photos before and after, and its scores
-    by them. `code` is `sound`, or why the result was not taken: `faces`, `blurred`, `few_photos`."""
+    by them. `code` is `sound`, or why the result was not taken: `faces`, `blurred`."""
 
     source: str
     code: str = "sound"
@@ -331,8 +331,8 @@ class FusionReport(Strict):
     """Whether a portrait was fused, with which photo, or why not: `code` is `fused`, `alike` (like the sitter already),
     `no_gain`, `no_source`, `few_photos`, `faces`, `drawn`.
 
-    Distances are to photos that are not the source; `spread` is how far the sitter's photos reach from each other.
-    Scores are likeness scores by those same photos, None where it is not known how far words come.
+    Distances are to photos that are not the source; `spread` is how far one of the sitter's photos usually lies from
+    the others. Scores are likeness scores by those same photos, None where it is not known how far words come.
     """
 
     fused: bool = False

@@ -14,9 +14,10 @@ from portraitist.finishing.fusion import Fused, Gate, fuse, lay_on
 from portraitist.finishing.matching import Source, State, by_suit, state_of
 from portraitist.finishing.sources import read_sources, source_of
 from portraitist.finishing.warp import window_of
-from portraitist.fusing import fusion_of
+from portraitist.fusing import fusion_of, is_drawn
 from portraitist.images import resize
 from portraitist.photos.patch import moved
+from portraitist.recipes import Style, find
 from portraitist.requests import FusionSettings, from_json, to_json
 from portraitist.store.sitters import SitterFolder
 from portraitist.types import Embedding, Picture, Size
@@ -144,6 +145,12 @@ def test_photos_that_were_held_out_are_neither_source_nor_judge(
     assert {source.name for source in found} == {name for name, _ in gate.photos} == set(known)
 
 
+def test_a_drawn_look_is_told_by_the_style_or_the_words() -> None:
+    assert is_drawn(find(Style, "oil"), None) and not is_drawn(find(Style, "studio"), "an oil painting behind her")
+    assert is_drawn(None, "(ink sketch:1.2), a woman") and is_drawn(None, "watercolor of a man")
+    assert not is_drawn(None, "photo of a woman in a library") and not is_drawn(None, None)
+
+
 class Judge:
     """Says how near each picture is: `before` for the portrait, `after` for whatever was made of it."""
 
@@ -175,11 +182,12 @@ def witnesses(sources: tuple[Source, ...]) -> list[Source]:
 
 def told(
     small: Target, witnesses: list[Source], *, after: float = 0.5, faces: int = 1, words: float | None = None,
-    found: int = 1, photos: int = 4, drawn: bool = False, **settings: object,
+    found: int = 1, photos: int = 4, own: bool = False, drawn: bool = False, **settings: object,
 ) -> Fused:  # fmt: skip
     gate = Gate(Judge(small, after, faces), [(one.name, one.embedding) for one in witnesses][:photos], words)
     chosen = replace(SETTINGS, **settings)  # type: ignore[arg-type]
-    return fuse(small.picture, [small.face] * found, witnesses, chosen, gate, drawn=drawn)
+    sources = witnesses[:photos] if own else witnesses
+    return fuse(small.picture, [small.face] * found, sources, chosen, gate, drawn=drawn)
 
 
 def test_a_gain_is_taken_and_told(small: Target, witnesses: list[Source]) -> None:
@@ -199,7 +207,8 @@ def test_a_gain_is_taken_and_told(small: Target, witnesses: list[Source]) -> Non
         ("no_gain", {"faces": 2}),
         ("no_gain", {"after": 1.2}),
         ("no_source", {"yaw": 0.0}),
-        ("few_photos", {"photos": 2}),
+        ("few_photos", {"photos": 1}),
+        ("few_photos", {"photos": 2, "own": True}),
         ("faces", {"found": 0}),
         ("faces", {"found": 2}),
         ("drawn", {"drawn": True}),

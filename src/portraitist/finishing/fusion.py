@@ -104,9 +104,8 @@ def fuse(
     if len(found) != 1:
         what = "no face" if not found else f"{len(found)} faces"
         return _left(picture, "faces", f"The portrait shows {what}; only one with exactly one face is fused.")
-    if len(gate.photos) < MIN_WITNESSES + 1:
-        text = f"{len(gate.photos)} photos are too few: beside the one laid on, {MIN_WITNESSES} have to judge."
-        return _left(picture, "few_photos", text)
+    if len(gate.photos) < MIN_WITNESSES:
+        return _left(picture, "few_photos", _too_few(gate))
     target = _Target(picture, found[0], gate.seer.embed(picture, found[0]), state_of(picture, found[0], gate.seer))
     return _fuse(target, sources, settings, gate)
 
@@ -115,7 +114,10 @@ def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, 
     report = _need(target, settings, gate)
     if report.code:
         return Fused(target.picture, report)
-    suited = by_suit(target.state, sources, settings.yaw, settings.tries)
+    judged = [source for source in sources if len(gate.witnesses(source)) >= MIN_WITNESSES]
+    if not judged:
+        return Fused(target.picture, replace(report, code="few_photos", message=_too_few(gate)))
+    suited = by_suit(target.state, judged, settings.yaw, settings.tries)
     if not suited:
         text = f"No photo shows the sitter's head turned within {settings.yaw:g} degrees of the portrait's."
         return Fused(target.picture, replace(report, code="no_source", message=text))
@@ -138,13 +140,13 @@ def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, 
 def _need(target: _Target, settings: FusionSettings, gate: Gate) -> FusionReport:
     """The report so far: with a code, if the portrait is like the sitter already."""
     witnesses = gate.witnesses()
-    far, spread = distance(target.embedding, mean(witnesses)), float(leave_one_out(witnesses).max())
+    far, spread = distance(target.embedding, mean(witnesses)), float(leave_one_out(witnesses).mean())
     score = gate.score(target.embedding, witnesses)
     report = FusionReport(distance_before=round(far, 4), spread=round(spread, 4), score_before=score)
     if settings.when == "always":
         return report
     if far <= spread:
-        text = f"It lies as near to the sitter's photos ({far:.2f}) as they do to each other ({spread:.2f})."
+        text = f"It lies as near to the sitter's photos ({far:.2f}) as one of them to the others ({spread:.2f})."
         return replace(report, code="alike", message=text)
     if score is not None and score >= settings.below:
         text = f"Its likeness score, {score:.2f}, is not below {settings.below:g}."
@@ -167,8 +169,6 @@ class _Tried:
 def _try(target: _Target, source: Source, settings: FusionSettings, gate: Gate) -> _Tried:
     """Lay one source on, and measure how far that brought the face."""
     witnesses = gate.witnesses(source)
-    if len(witnesses) < MIN_WITNESSES:
-        return _Tried(target.picture, FusionTrial(source.name, "few_photos"))
     made = lay_on(target.picture, target.face, target.state, source, settings)
     seen = gate.seer.detect(made)
     if len(seen) != 1:
@@ -193,7 +193,7 @@ def lay_on(picture: Picture, face: Face, state: State, source: Source, settings:
     light, photo_light = (blend.low(lab, inside, settings.split * unit) for lab in (portrait, photo))
     made = blend.relight(portrait, photo, light, photo_light, inside, blend.tone(picture, source.picture))
     parts = zones.zones_of(window, state.glasses)
-    free = zones.own_skin(portrait, window) * zones.own_skin(photo, window)
+    free = zones.own_skin(portrait, window) * zones.own_skin(photo, window, beard=True)
     weights = (settings.strength * laid.trust * free) * (
         settings.eyes * same_eyes(state, source.state) * parts.eyes
         + settings.skin * parts.skin
@@ -225,6 +225,10 @@ def check_method(method: str) -> None:
             hint="Use the method 'warp', which needs no model and puts the sitter's own photos on the portrait.",
         )
     raise UnknownName("method of fusion", method, ("warp", *SWAPPERS))
+
+
+def _too_few(gate: Gate) -> str:
+    return f"{len(gate.photos)} photos are too few: beside the one laid on, {MIN_WITNESSES} others have to judge."
 
 
 def _left(picture: Picture, code: str, message: str) -> Fused:

@@ -21,15 +21,18 @@ from portraitist.types import Embedding, Picture, Size
 _MOUTH, _LIPS = (61, 291), (13, 14)
 """The corners of the mouth; the middles of the inner edges of the lips."""
 
+_SHAVED, _CHEEKS = (164, 167, 393, 165, 391, 199, 200, 18), (50, 101, 118, 205, 280, 330, 347, 425)
+"""Upper lip and chin; cheeks."""
+
 _PATCHES = ((50, 101, 118, 205), (280, 330, 347, 425), (151, 9, 108, 337), (199, 200, 175))
 """Skin on the left and right of the picture, on the forehead and on the chin."""
 
 _YAW, _PITCH, _ROLL = 12.0, 14.0, 40.0
 _OPEN, _WIDE, _LIDS = 0.15, 0.15, 0.10
-_LIGHT, _BLUR, _SMALL = 18.0, 0.12, 1.0
+_LIGHT, _BEARD, _BLUR, _SMALL = 18.0, 15.0, 0.12, 1.0
 """What counts as one unit of unlikeness: degrees; shares of the eye distance, and of an eye's width; distances in
-CIELAB between lit and unlit sides; of the blur measure; doublings of size that the photo's face lacks."""
-
+CIELAB between lit and unlit sides, and the lightness of beards; of the blur measure; doublings of size that the photo's
+face lacks."""
 
 _BRIDGE_VIEW, _BRIDGE_SIDE, _BRIDGE = 2.0, 96, ((-0.22, 0.2), (-0.1, 0.1))
 """A view around the eyes, so many eye distances and pixels wide; where the bridge of the nose is in it, from the middle
@@ -48,9 +51,11 @@ class LidSeer(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """How a picture shows a face: degrees; `mouth` (how far open), `smile` (how wide) in eye distances, `lids` in
-    widths of the eye; `light` (6,), differences in CIELAB of left and right, of forehead and chin; `blur` 0 … 1;
-    `glasses`, whether something lies across the nose; `eye_distance` in pixels."""
+    """How a picture shows a face: degrees; `mouth` (how far open) and `smile` (how wide) in eye distances, `lids` in
+    widths of the eye; `light` (6,), differences in CIELAB of left and right, of forehead and chin; `beard`, how much
+    darker than the cheeks the shaved parts are; `blur` 0 … 1; `glasses`, whether something lies across the nose;
+    `eye_distance` in pixels.
+    """
 
     yaw: float
     pitch: float
@@ -59,6 +64,7 @@ class State:
     smile: float
     lids: float
     light: NDArray[np.float64]
+    beard: float
     blur: float
     glasses: bool
     eye_distance: float
@@ -80,16 +86,15 @@ def state_of(picture: Picture, face: Face, seer: LidSeer) -> State:
     points, unit = face.mesh, max(face.eye_distance, 1.0)
     view, mesh = upright_view(picture, face, 1.2, 96)
     lab = to_lab(view)
-    patches = []
-    for ring in _PATCHES:
-        x, y = np.clip(np.round(mesh[list(ring)]).astype(int), 0, 95).T
-        patches.append(np.median(lab[y, x], axis=0))
-    left, right, top, chin = patches
+    left, right, top, chin, shaved, cheeks = (
+        np.median(lab[y, x], axis=0)
+        for x, y in (np.clip(np.round(mesh[list(ring)]).astype(int), 0, 95).T for ring in (*_PATCHES, _SHAVED, _CHEEKS))
+    )
     return State(
         face.yaw, face.pitch, face.roll,
         mouth=_apart(points, _LIPS) / unit, smile=_apart(points, _MOUTH) / unit, lids=seer.opening(picture, face),
-        light=np.concatenate([left - right, top - chin]), blur=blur_of(picture, face),
-        glasses=bridge_line(picture, face) >= _GLASSES, eye_distance=unit,
+        light=np.concatenate([left - right, top - chin]), beard=float(cheeks[0] - shaved[0]),
+        blur=blur_of(picture, face), glasses=bridge_line(picture, face) >= _GLASSES, eye_distance=unit,
     )  # fmt: skip
 
 
@@ -113,6 +118,7 @@ def unlikeness(portrait: State, photo: State) -> float:
         (photo.smile - portrait.smile) / _WIDE,
         (photo.lids - portrait.lids) / _LIDS,
         float(np.linalg.norm(photo.light - portrait.light)) / _LIGHT,
+        (photo.beard - portrait.beard) / _BEARD,
         max(0.0, photo.blur - portrait.blur) / _BLUR,
         max(0.0, float(np.log2(portrait.eye_distance / photo.eye_distance))) / _SMALL,
     )

@@ -40,6 +40,11 @@ _FOREHEAD = (
 )  # fmt: skip
 """Between the outline and the upper edges of the brows."""
 
+_BEARD = (
+    132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 352, 425, 327, 2, 98, 205, 123,
+)  # fmt: skip
+"""Where beards grow: from the nose and the ears down."""
+
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """The outer edge of the lips, in order."""
 
@@ -90,11 +95,11 @@ def inside(window: Window) -> NDArray[np.bool_]:
     return _polygon(window, OVAL)
 
 
-def own_skin(lab: Lab, window: Window) -> Weights:
+def own_skin(lab: Lab, window: Window, beard: bool = False) -> Weights:
     """Where a view with the window's face shows the face's own skin: 1, and 0 on hair, frames and what else covers it.
 
     Each place is compared with the median colour of cheeks, nose, chin and lower forehead. Eyes, brows and lips count
-    as skin.
+    as skin, and all where beards grow with `beard`: half a moustache is worse than none.
     """
     import scipy.ndimage
 
@@ -106,7 +111,8 @@ def own_skin(lab: Lab, window: Window) -> Weights:
     below = 1.0 - _ramp(half, _ALIKE, _OTHER)
     above = 1.0 - _ramp(full, _ALIKE_ABOVE, _OTHER_ABOVE)
     forehead = _soft(_polygon(window, _FOREHEAD), 0.02 * unit)
-    core = np.clip(sum(_soft(_polygon(window, ring), 0.02 * unit) for ring in (*_EYES, _LIPS)), 0.0, 1.0)
+    whole = (*_EYES, _LIPS, _BEARD) if beard else (*_EYES, _LIPS)
+    core = np.clip(sum(_soft(_polygon(window, ring), 0.02 * unit) for ring in whole), 0.0, 1.0)
     skin = np.where(forehead > 0, forehead * above + (1.0 - forehead) * below, below)
     shrunk = scipy.ndimage.gaussian_filter(scipy.ndimage.minimum_filter(skin, max(1, round(0.05 * unit))), 0.03 * unit)
     return np.asarray(core + (1.0 - core) * shrunk, dtype=np.float64)
