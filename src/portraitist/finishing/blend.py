@@ -15,6 +15,9 @@ from portraitist.types import Picture
 _BRIGHTER, _DARKER, _SOFTEST = 1.3, 0.6, 0.5
 """Detail grows and fades with the light that falls on it and with the contrasts of the picture, but within these."""
 
+_BLUR = 8.0
+"""Pixels: a wider blur is done on a view that is shrunk until it is about so wide."""
+
 
 def to_lab(picture: Picture) -> Lab:
     """CIELAB (D65) of a picture."""
@@ -36,12 +39,38 @@ def from_lab(lab: Lab) -> Picture:
 
 
 def low(lab: Lab, within: Weights, sigma: float) -> Lab:
-    """Light and colour of a view: blurred with `sigma` pixels, by what lies `within` alone."""
+    """Light and colour of a view: blurred with `sigma` pixels, by what lies `within` alone.
+
+    Wide blurs are done on a shrunk view: nothing fine is left in them anyway.
+    """
     import scipy.ndimage
 
-    share = scipy.ndimage.gaussian_filter(within, sigma)
-    blurred = scipy.ndimage.gaussian_filter(lab * within[..., None], (sigma, sigma, 0.0))
-    return np.asarray(blurred / np.maximum(share, 1e-6)[..., None], dtype=np.float64)
+    factor = max(1, int(sigma / _BLUR))
+    layers = [within, *(lab[..., channel] * within for channel in range(3))]
+    share, *blurred = (scipy.ndimage.gaussian_filter(_shrunk(layer, factor), sigma / factor) for layer in layers)
+    small = [layer / np.maximum(share, 1e-6) for layer in blurred]
+    return np.stack([_enlarged(layer, factor, within.shape) for layer in small], axis=-1)
+
+
+def _shrunk(layer: Weights, factor: int) -> Weights:
+    """Means of squares of `factor` pixels; the edge repeats."""
+    if factor == 1:
+        return layer
+    tall, wide = layer.shape
+    padded = np.pad(layer, ((0, -tall % factor), (0, -wide % factor)), mode="edge")
+    squares = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
+    return np.asarray(squares.mean(axis=(1, 3)), dtype=np.float64)
+
+
+def _enlarged(layer: Weights, factor: int, shape: tuple[int, ...]) -> Weights:
+    """The way back of `_shrunk`, smoothly."""
+    import scipy.ndimage
+
+    if factor == 1:
+        return layer
+    rows, columns = ((np.arange(length) + 0.5) / factor - 0.5 for length in shape)
+    places = np.meshgrid(rows, columns, indexing="ij")
+    return np.asarray(scipy.ndimage.map_coordinates(layer, places, order=1, mode="nearest"), dtype=np.float64)
 
 
 def tone(portrait: Picture, photo: Picture) -> float:

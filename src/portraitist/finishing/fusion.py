@@ -81,12 +81,17 @@ class Fused:
 
 @dataclass(frozen=True)
 class _Target:
-    """The face of a portrait as it was."""
+    """A portrait with its face as it was, and what of it every source needs: the view around the face in CIELAB, its
+    light, zones, and where its skin is bare."""
 
     picture: Picture
-    face: Face
-    embedding: Embedding
     state: State
+    window: warp.Window
+    lab: zones.Lab
+    inside: zones.Weights
+    light: zones.Lab
+    parts: zones.Zones
+    bare: zones.Weights
 
 
 def fuse(
@@ -106,14 +111,19 @@ def fuse(
         return _left(picture, "faces", f"The portrait shows {what}; only one with exactly one face is fused.")
     if len(gate.photos) < MIN_WITNESSES:
         return _left(picture, "few_photos", _too_few(gate))
-    target = _Target(picture, found[0], gate.seer.embed(picture, found[0]), state_of(picture, found[0], gate.seer))
-    return _fuse(target, sources, settings, gate)
-
-
-def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, gate: Gate) -> Fused:
-    report = _need(target, settings, gate)
+    own = gate.seer.embed(picture, found[0])
+    report = _need(own, settings, gate)
     if report.code:
-        return Fused(target.picture, report)
+        return Fused(picture, report)
+    target = _target(picture, found[0], state_of(picture, found[0], gate.seer), settings)
+    return _best(target, own, sources, settings, gate, report)
+
+
+def _best(
+    target: _Target, own: Embedding, sources: Sequence[Source], settings: FusionSettings, gate: Gate,
+    report: FusionReport,
+) -> Fused:  # fmt: skip
+    """The source that gains most laid on, if it gains enough; `own` is the face as it was."""
     judged = [source for source in sources if len(gate.witnesses(source)) >= MIN_WITNESSES]
     if not judged:
         return Fused(target.picture, replace(report, code="few_photos", message=_too_few(gate)))
@@ -121,7 +131,7 @@ def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, 
     if not suited:
         text = f"No photo shows the sitter's head turned within {settings.yaw:g} degrees of the portrait's."
         return Fused(target.picture, replace(report, code="no_source", message=text))
-    tries = [_try(target, source, settings, gate) for source in suited]
+    tries = [_try(target, own, source, settings, gate) for source in suited]
     report = replace(report, trials=tuple(one.trial for one in tries))
     best = max((one for one in tries if one.trial.code == "sound"), key=lambda one: one.gain, default=None)
     if best is None or best.gain < settings.gain:
@@ -137,11 +147,11 @@ def _fuse(target: _Target, sources: Sequence[Source], settings: FusionSettings, 
     return Fused(best.picture, report)
 
 
-def _need(target: _Target, settings: FusionSettings, gate: Gate) -> FusionReport:
+def _need(own: Embedding, settings: FusionSettings, gate: Gate) -> FusionReport:
     """The report so far: with a code, if the portrait is like the sitter already."""
     witnesses = gate.witnesses()
-    far, spread = distance(target.embedding, mean(witnesses)), float(leave_one_out(witnesses).mean())
-    score = gate.score(target.embedding, witnesses)
+    far, spread = distance(own, mean(witnesses)), float(leave_one_out(witnesses).mean())
+    score = gate.score(own, witnesses)
     report = FusionReport(distance_before=round(far, 4), spread=round(spread, 4), score_before=score)
     if settings.when == "always":
         return report
@@ -166,17 +176,17 @@ class _Tried:
         return (self.trial.before or 0.0) - (self.trial.after or 0.0)
 
 
-def _try(target: _Target, source: Source, settings: FusionSettings, gate: Gate) -> _Tried:
+def _try(target: _Target, own: Embedding, source: Source, settings: FusionSettings, gate: Gate) -> _Tried:
     """Lay one source on, and measure how far that brought the face."""
     witnesses = gate.witnesses(source)
-    made = lay_on(target.picture, target.face, target.state, source, settings)
+    made = _laid(target, source, settings)
     seen = gate.seer.detect(made)
     if len(seen) != 1:
         return _Tried(made, FusionTrial(source.name, "faces"))
     centre, face = mean(witnesses), gate.seer.embed(made, seen[0])
     blurrier = blur_of(made, seen[0]) - target.state.blur > _BLURRIER
-    before, after = (round(distance(one, centre), 4) for one in (target.embedding, face))
-    scores = (gate.score(one, witnesses) for one in (target.embedding, face))
+    before, after = (round(distance(one, centre), 4) for one in (own, face))
+    scores = (gate.score(one, witnesses) for one in (own, face))
     return _Tried(made, FusionTrial(source.name, "blurred" if blurrier else "sound", before, after, *scores))
 
 
@@ -185,22 +195,33 @@ def lay_on(picture: Picture, face: Face, state: State, source: Source, settings:
 
     Pixels outside of the face are the portrait's to the last bit.
     """
+    return _laid(_target(picture, face, state, settings), source, settings)
+
+
+def _target(picture: Picture, face: Face, state: State, settings: FusionSettings) -> _Target:
     window = warp.window_of(picture, face)
-    view, unit = warp.view_of(picture, window), window.eye_distance
-    laid = warp.lay(source.picture, source.face, window)
-    portrait, photo = blend.to_lab(view), blend.to_lab(laid.picture)
-    inside = zones.inside(window).astype(np.float64)
-    light, photo_light = (blend.low(lab, inside, settings.split * unit) for lab in (portrait, photo))
-    made = blend.relight(portrait, photo, light, photo_light, inside, blend.tone(picture, source.picture))
+    lab, inside = blend.to_lab(warp.view_of(picture, window)), zones.inside(window).astype(np.float64)
+    light = blend.low(lab, inside, settings.split * window.eye_distance)
     parts = zones.zones_of(window, state.glasses)
-    free = zones.own_skin(portrait, window) * zones.own_skin(photo, window, beard=True)
+    return _Target(picture, state, window, lab, inside, light, parts, zones.own_skin(lab, window))
+
+
+def _laid(target: _Target, source: Source, settings: FusionSettings) -> Picture:
+    window, state, parts = target.window, target.state, target.parts
+    laid = warp.lay(source.picture, source.face, window)
+    photo = blend.to_lab(laid.picture)
+    light = blend.low(photo, target.inside, settings.split * window.eye_distance)
+    tone = blend.tone(target.picture, source.picture)
+    made = blend.relight(target.lab, photo, target.light, light, target.inside, tone)
+    free = target.bare * zones.own_skin(photo, window, beard=True)
     weights = (settings.strength * laid.trust * free) * (
         settings.eyes * same_eyes(state, source.state) * parts.eyes
         + settings.skin * parts.skin
         + settings.lips * same_mouth(state, source.state) * parts.lips
     )
-    fused, (x, y) = picture.copy(), (int(window.box.x), int(window.box.y))
-    fused[y : y + window.size.height, x : x + window.size.width] = blend.mix(view, made, portrait, weights.clip(0, 1))
+    fused, (x, y) = target.picture.copy(), (int(window.box.x), int(window.box.y))
+    part = blend.mix(warp.view_of(target.picture, window), made, target.lab, weights.clip(0, 1))
+    fused[y : y + window.size.height, x : x + window.size.width] = part
     return fused
 
 
