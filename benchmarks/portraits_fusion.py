@@ -1,13 +1,10 @@
-"""Does fusion make portraits that missed their sitter more like the sitter? The bars of the ten measuring sitters.
+"""The part `fusion` of portraits.py: does fusion make portraits that missed their sitter more like the sitter?
 
-    python benchmarks/portraits_fusion.py --work out/likeness --out benchmarks/results/portraits_fusion.json
-
-Takes the portraits that `likeness.py` made in `--work` (16 a sitter, photo-like styles), and fuses each as the studio
-would. A sitter's training photos are parted: every other one may be laid on, the rest are the gate. The judge of
-`benchmarks/judge` marks before and after by the held-out photos, which fusion never sees. What decides is the studio's
-own recogniser, dlib, by the gate's photos alone: a portrait is fused where its score by them is under 0.5 and it lies
-outside of their spread. The judge sees other portraits under 0.5 than dlib does; both views have their rows.
-`--pictures DIR` writes each fused portrait beside what it was.
+Each of the 16 photo-like portraits of a sitter that `likeness.py` made is fused as the studio would. The training
+photos are parted: every other one may be laid on, the rest are the gate. The judge marks before and after by the
+held-out photos, which fusion never sees. What decides is the studio's own recogniser, dlib, by the gate's photos alone:
+a portrait is fused where its score by them is under 0.5 and it lies outside of their usual spread. The judge finds
+other portraits under 0.5 than dlib does; both views have their rows.
 """
 
 from __future__ import annotations
@@ -20,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import common
 from benchmarks.common import Row, bar, note
@@ -41,11 +36,21 @@ UNDER, GAIN = 0.5, 0.05  # the bars
 
 
 @dataclass(frozen=True)
+class Sitter:
+    """A sitter's portraits with all that fuses and marks them."""
+
+    identity: int
+    portraits: tuple[Picture, ...]
+    scale: ranking.Scale
+    sources: tuple[Source, ...]
+    gate: Gate
+    seen: Seen
+
+
+@dataclass(frozen=True)
 class Marked:
     """A portrait before and after: the judge's scores, whether there was one face, what fusion said."""
 
-    sitter: int
-    style: str
     before: float
     after: float
     one_face: tuple[bool, bool]
@@ -56,63 +61,57 @@ class Marked:
         return self.after - self.before
 
 
-def main() -> None:
-    given = arguments()
+def options(parser: argparse.ArgumentParser) -> None:
+    """What this part adds to the options of portraits.py."""
+    add = parser.add_argument
+    add("--fusion", nargs="*", default=[], metavar="NAME=VALUE", help="settings of fusion in place of the defaults")
+    add("--pictures", type=Path, metavar="DIR", help="write each fused portrait beside what it was and the photo")
+
+
+def measure(given: argparse.Namespace) -> list[Row]:
+    """A row for each sitter, then the bars over all portraits."""
+    from portraitist.requests import FusionSettings, from_data
+
+    settings = from_data(FusionSettings, common.read_settings(given.fusion))
     marker = Marker.load(common.device_name(given.device), given.base)
     marked: list[Marked] = []
     rows: list[Row] = []
-    for number, identity in enumerate(choose_sitters(given.sitters, given.count)):
+    for identity in choose_sitters(given.sitters, given.count):
         made, words = folders(given.work, given.variant, identity)
         if made is None or words is None:
-            sys.exit(f"{identity} was not made in {given.work}: run benchmarks/likeness.py first.")
-        own = list(one_sitter(read_job(given.work, identity), made.parent, words.parent, given, marker))
+            print(f"{identity} was not made and is left out", file=sys.stderr)
+            continue
+        sitter = read_sitter(read_job(given.work, identity), made.parent, words.parent, given, marker)
+        own = list(fused_and_marked(sitter, settings, marker, given.pictures))
         rows.append(row_of(identity, own))
         marked += own
-        common.progress("sitters fused", number + 1, 10 if given.count is None else given.count)
-        print(rows[-1], flush=True)
-    machine = common.describe_machine(common.device_name(given.device))
-    common.finish("portraits_fusion", given, [*rows, *summary(marked)], machine, settings=given.settings)
+        print(" ".join(f"{key} {common.words(value)}" for key, value in rows[-1].items()), flush=True)
+    if not marked:
+        sys.exit("Nothing was made that could be fused: run likeness.py with --phase make first.")
+    return [*rows, *summary(marked)]
 
 
-def arguments() -> argparse.Namespace:
-    parser = common.options(__doc__, count=None, of="sitters", seed=42)
-    add = parser.add_argument
-    add("--work", type=Path, default=Path("out/likeness"), help="where likeness.py left jobs, renders and portraits")
-    add("--keep", type=Path, help="where faces that were looked at are kept (--work)")
-    add("--sitters", choices=("measuring", "tuning"), default="measuring")
-    add("--variant", default="shipped")
-    add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of fusion in place of the defaults")
-    add("--pictures", type=Path, metavar="DIR", help="write each fused portrait beside what it was")
-    given = parser.parse_args()
-    given.settings = common.read_settings(given.set)
-    return given
+def read_sitter(job: Job, made: Path, words: Path, given: argparse.Namespace, marker: Marker) -> Sitter:
+    """What was made of a sitter, the judge's scale, the sources and the gate."""
+    seen = Seen(given.work / "embedded" / f"{job.identity}-{marker.mark}.npz", marker)
+    said = [picture for _, picture in read_made(words)[1]["words"]]
+    sources, gate = parted(job, said, given, seen, marker)
+    portraits = tuple(picture for _, picture in read_made(made)[1]["portraits"])
+    return Sitter(job.identity, portraits, scale_of(job, said, given, seen), tuple(sources), gate, seen)
 
 
-def settings_of(given: argparse.Namespace) -> FusionSettings:
-    from portraitist.requests import FusionSettings, from_data
-
-    return from_data(FusionSettings, given.settings)
-
-
-def one_sitter(job: Job, made: Path, words: Path, given: argparse.Namespace, marker: Marker) -> Iterator[Marked]:
+def fused_and_marked(sitter: Sitter, settings: FusionSettings, marker: Marker, folder: Path | None) -> Iterator[Marked]:
     """Each portrait of a sitter, fused or left alone, and marked."""
     from portraitist.finishing.fusion import fuse
 
-    seen = Seen((given.keep or given.work) / "embedded" / f"{job.identity}-{marker.mark}.npz", marker)
-    said = [picture for _, picture in read_made(words)[1]["words"]]
-    scale = scale_of(job, said, given, seen)
-    sources, gate = parted(job, said, given, seen, marker)
-    portraits, settings = read_made(made)[1]["portraits"], settings_of(given)
-    before = seen.faces([picture for _, picture in portraits], "judge")
-    for number, ((style, picture), face) in enumerate(zip(portraits, before, strict=True)):
-        fused = fuse(picture, marker.faces.detect(picture), sources, settings, gate)
-        after = seen.faces([fused.picture], "judge")[0]
-        if given.pictures and fused.report.fused:
-            show(given.pictures / f"{job.identity}-{number:02d}.png", picture, fused, sources)
-        yield Marked(
-            job.identity, style, scale.score(face), scale.score(after), (face is not None, after is not None),
-            fused.report,
-        )  # fmt: skip
+    before = sitter.seen.faces(sitter.portraits, "judge")
+    for number, (picture, face) in enumerate(zip(sitter.portraits, before, strict=True)):
+        fused = fuse(picture, marker.faces.detect(picture), sitter.sources, settings, sitter.gate)
+        after = sitter.seen.faces([fused.picture], "judge")[0]
+        if folder and fused.report.fused:
+            show(folder / f"{sitter.identity}-{number:02d}.png", picture, fused, sitter.sources)
+        scores = (sitter.scale.score(one) for one in (face, after))
+        yield Marked(*scores, (face is not None, after is not None), fused.report)
 
 
 def scale_of(job: Job, said: Sequence[Picture], given: argparse.Namespace, seen: Seen) -> ranking.Scale:
@@ -216,7 +215,3 @@ def reasons(left: Sequence[Marked]) -> dict[str, int]:
 def mean(values: Any) -> float | None:
     kept = list(values)
     return round(float(np.mean(kept)), 4) if kept else None
-
-
-if __name__ == "__main__":
-    common.run(main)

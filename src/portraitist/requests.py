@@ -293,7 +293,7 @@ class FusionSettings(Strict):
 
     `when` needed: only where the portrait is farther from the sitter's photos than one of them usually is from the
     others and, where that is known, its likeness score is under `below`; always: wherever it gains. `gain` is by how
-    much it has to come nearer to photos that are not the source, as a distance.
+    much it has to come nearer to photos that are not the source, as a distance in dlib's space.
     `strength` 0 … 1 scales those of the three zones; `split`, in eye distances, is how coarse light and colour are that
     stay the portrait's; `yaw`, in degrees, how differently the heads may be turned; at most `tries` photos are tried.
     `drawn`: painted and drawn portraits too. `method` other than warp names a learned swapper.

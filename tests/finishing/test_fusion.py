@@ -9,6 +9,7 @@ import pytest
 from portraitist import measure
 from portraitist.errors import MissingModel, UnknownName
 from portraitist.faces import Face, Faces, distance, mean
+from portraitist.faces.spaces import named
 from portraitist.finishing import blend, zones
 from portraitist.finishing.fusion import Fused, Gate, fuse, lay_on
 from portraitist.finishing.matching import Source, State, by_suit, state_of
@@ -154,15 +155,15 @@ def test_a_drawn_look_is_told_by_the_style_or_the_words() -> None:
 class Judge:
     """Says how near each picture is: `before` for the portrait, `after` for whatever was made of it."""
 
-    def __init__(self, small: Target, after: float, faces: int = 1) -> None:
-        self._small, self._after, self._faces = small, after, faces
+    def __init__(self, small: Target, after: float, faces: int = 1, space: str = "") -> None:
+        self._small, self._after, self._faces, self._space = small, after, faces, space
 
     def detect(self, picture: Picture) -> list[Face]:
         return [self._small.face] * self._faces
 
     def embed(self, picture: Picture, face: Face) -> Embedding:
         made = not np.array_equal(picture, self._small.picture)
-        return np.array([self._after if made else 1.0, 0.0, 0.0])
+        return named(np.array([self._after if made else 1.0, 0.0, 0.0]), self._space)
 
     def opening(self, picture: Picture, face: Face) -> float:
         return 0.3
@@ -197,6 +198,13 @@ def test_a_gain_is_taken_and_told(small: Target, witnesses: list[Source]) -> Non
     assert made.report.distance_before > 1.0 > made.report.distance_after
     assert made.report.score_before is not None and made.report.score_after is not None
     assert 0.0 < made.report.score_before < SETTINGS.below < made.report.score_after < 1.0
+
+
+def test_the_step_is_as_large_as_the_recognisers_space(small: Target, witnesses: list[Source]) -> None:
+    for space, fused in (("dlib-resnet-v1", True), ("auraface-v1", False)):
+        gate = Gate(Judge(small, 0.95, space=space), [(one.name, named(one.embedding, space)) for one in witnesses])
+        sources = [replace(one, embedding=named(one.embedding, space)) for one in witnesses]
+        assert fuse(small.picture, [small.face], sources, SETTINGS, gate).report.fused is fused
 
 
 @pytest.mark.parametrize(

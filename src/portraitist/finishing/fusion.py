@@ -14,7 +14,7 @@ import numpy as np
 
 from portraitist.errors import MissingModel, UnknownName
 from portraitist.faces import Face, distance, distances, leave_one_out, mean
-from portraitist.faces.spaces import same_shot
+from portraitist.faces.spaces import DLIB, SPACES, same_shot, space_of
 from portraitist.finishing import blend, warp, zones
 from portraitist.finishing.matching import Source, State, by_suit, same_eyes, same_mouth, state_of
 from portraitist.photos.measures import blur_of
@@ -134,9 +134,10 @@ def _best(
     tries = [_try(target, own, source, settings, gate) for source in suited]
     report = replace(report, trials=tuple(one.trial for one in tries))
     best = max((one for one in tries if one.trial.code == "sound"), key=lambda one: one.gain, default=None)
-    if best is None or best.gain < settings.gain:
+    least = settings.gain * _unit(own)
+    if best is None or best.gain < least:
         most = "none left a sound face" if best is None else f"the most was {best.gain:.3f}"
-        text = f"None of {len(tries)} photos brings it nearer to the others by {settings.gain:g}; {most}."
+        text = f"None of {len(tries)} photos brings it nearer to the others by {least:g}; {most}."
         return Fused(target.picture, replace(report, code="no_gain", message=text))
     trial = best.trial
     text = f"{trial.source} was laid on: {trial.before:.2f} from the other photos became {trial.after:.2f}."
@@ -162,6 +163,11 @@ def _need(own: Embedding, settings: FusionSettings, gate: Gate) -> FusionReport:
         text = f"Its likeness score, {score:.2f}, is not below {settings.below:g}."
         return replace(report, code="alike", message=text)
     return report
+
+
+def _unit(face: Embedding) -> float:
+    """How much farther apart faces lie in the space of a face than in dlib's."""
+    return SPACES.get(space_of(face), DLIB).floor / DLIB.floor
 
 
 @dataclass(frozen=True)
