@@ -15,6 +15,10 @@ from portraitist.types import Picture
 _BRIGHTER, _DARKER, _SOFTEST = 1.3, 0.6, 0.5
 """Detail grows and fades with the light that falls on it and with the contrasts of the picture, but within these."""
 
+_TINTED, _COLOURED = 0.35, 0.6
+"""Up to which share of a photo's spread of colours a portrait counts as of one colour (black-and-white, sepia), and
+from which on as in full colour."""
+
 _BLUR = 8.0
 """Pixels: a wider blur is done on a view that is shrunk until it is about so wide."""
 
@@ -97,7 +101,7 @@ def _colourfulness(portrait: Lab, photo: Lab, within: Weights) -> float:
     if not inside.any():
         return 0.0
     own, other = (float(np.hypot(*view[inside, 1:].std(axis=0))) for view in (portrait, photo))
-    return min(1.0, own / max(other, 1e-6))
+    return float(np.clip((own / max(other, 1e-6) - _TINTED) / (_COLOURED - _TINTED), 0.0, 1.0))
 
 
 def mix(portrait: Picture, made: Lab, lab: Lab, weights: Weights) -> Picture:

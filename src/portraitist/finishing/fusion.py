@@ -207,20 +207,20 @@ def lay_on(picture: Picture, face: Face, state: State, source: Source, settings:
 def _target(picture: Picture, face: Face, state: State, settings: FusionSettings) -> _Target:
     window = warp.window_of(picture, face)
     lab, inside = blend.to_lab(warp.view_of(picture, window)), zones.inside(window).astype(np.float64)
-    light = blend.low(lab, inside, settings.split * window.eye_distance)
-    parts = zones.zones_of(window, state.glasses)
-    return _Target(picture, state, window, lab, inside, light, parts, zones.own_skin(lab, window))
+    bare = zones.own_skin(lab, window)
+    light = blend.low(lab, zones.lit(bare, window), settings.split * window.eye_distance)
+    return _Target(picture, state, window, lab, inside, light, zones.zones_of(window, state.glasses), bare)
 
 
 def _laid(target: _Target, source: Source, settings: FusionSettings) -> Picture:
     window, state, parts = target.window, target.state, target.parts
     laid = warp.lay(source.picture, source.face, window)
     photo = blend.to_lab(laid.picture)
-    light = blend.low(photo, target.inside, settings.split * window.eye_distance)
+    bare = zones.own_skin(photo, window, beard=True)
+    light = blend.low(photo, zones.lit(bare, window), settings.split * window.eye_distance)
     tone = blend.tone(target.picture, source.picture)
     made = blend.relight(target.lab, photo, target.light, light, target.inside, tone)
-    free = target.bare * zones.own_skin(photo, window, beard=True)
-    weights = (settings.strength * laid.trust * free) * (
+    weights = (settings.strength * laid.trust * target.bare * bare) * (
         settings.eyes * same_eyes(state, source.state) * parts.eyes
         + settings.skin * parts.skin
         + settings.lips * same_mouth(state, source.state) * parts.lips

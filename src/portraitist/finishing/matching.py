@@ -34,6 +34,9 @@ _LIGHT, _BEARD, _BLUR, _SMALL = 18.0, 15.0, 0.12, 1.0
 CIELAB between lit and unlit sides, and the lightness of beards; of the blur measure; doublings of size that the photo's
 face lacks."""
 
+_SAME_OPEN, _SAME_WIDE, _SAME_LIDS = 0.08, 0.2, 0.16
+"""Up to these differences eyes and lips are taken, else left: laid on by half they would be seen twice."""
+
 _BRIDGE_VIEW, _BRIDGE_SIDE, _BRIDGE = 2.0, 96, ((-0.22, 0.2), (-0.1, 0.1))
 """A view around the eyes, so many eye distances and pixels wide; where the bridge of the nose is in it, from the middle
 between the eyes, in eye distances: rows and columns."""
@@ -138,18 +141,14 @@ def by_suit(portrait: State, sources: Sequence[Source], yaw: float, most: int) -
     return sorted(near, key=lambda source: (unlikeness(portrait, source.state), source.name))[:most]
 
 
-def same_mouth(portrait: State, photo: State) -> float:
-    """1 where both mouths do the same, falling to 0: teeth are never pulled into a closed mouth."""
-    return _agreement(abs(photo.mouth - portrait.mouth) / _OPEN) * _agreement(abs(photo.smile - portrait.smile) / _WIDE)
+def same_mouth(portrait: State, photo: State) -> bool:
+    """Whether both mouths do the same: teeth are not pulled into a closed mouth."""
+    return abs(photo.mouth - portrait.mouth) <= _SAME_OPEN and abs(photo.smile - portrait.smile) <= _SAME_WIDE
 
 
-def same_eyes(portrait: State, photo: State) -> float:
-    """1 where both eyes are open alike, falling to 0; 0 behind glasses, whose frames would come out twice."""
-    return 0.0 if portrait.glasses else _agreement(abs(photo.lids - portrait.lids) / _LIDS)
-
-
-def _agreement(units: float) -> float:
-    return float(np.clip(2.0 - units, 0.0, 1.0))
+def same_eyes(portrait: State, photo: State) -> bool:
+    """Whether both eyes are open alike; never behind glasses, whose frames would come out twice."""
+    return not portrait.glasses and abs(photo.lids - portrait.lids) <= _SAME_LIDS
 
 
 def _apart(points: NDArray[np.float64], pair: tuple[int, int]) -> float:

@@ -95,6 +95,12 @@ def inside(window: Window) -> NDArray[np.bool_]:
     return _polygon(window, OVAL)
 
 
+def lit(bare: Weights, window: Window) -> Weights:
+    """What says how a face is lit: all of it but what hair and hats cover above the brows (see `own_skin`)."""
+    above = _soft(_polygon(window, _FOREHEAD), 0.02 * window.eye_distance)
+    return np.asarray(_polygon(window, OVAL) * (1.0 - above * (1.0 - bare)), dtype=np.float64)
+
+
 def own_skin(lab: Lab, window: Window, beard: bool = False) -> Weights:
     """Where a view with the window's face shows the face's own skin: 1, and 0 on hair, frames and what else covers it.
 
