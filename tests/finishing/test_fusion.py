@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from portraitist import measure
-from portraitist.errors import MissingModel, UnknownName
+from portraitist.errors import BadRequest, MissingModel, UnknownName
 from portraitist.faces import Face, Faces, distance, mean
 from portraitist.faces.spaces import named
 from portraitist.finishing import blend, zones
@@ -255,3 +255,9 @@ def test_learned_swappers_are_named_with_their_terms_and_never_run(small: Target
     assert "warp" in (refused.value.hint or "")
     with pytest.raises(UnknownName, match="no method of fusion named 'magic'"):
         told(small, witnesses, method="magic")
+
+
+@pytest.mark.parametrize(("name", "value"), [("skin", 1.5), ("tries", 0), ("split", 0.0), ("gain", float("nan"))])
+def test_senseless_numbers_are_refused_by_name(small: Target, witnesses: list[Source], name: str, value: float) -> None:
+    with pytest.raises(BadRequest, match=f"{name} is"):
+        told(small, witnesses, **{name: value})  # type: ignore[arg-type]

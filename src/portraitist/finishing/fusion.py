@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from portraitist.errors import MissingModel, UnknownName
+from portraitist.errors import BadRequest, MissingModel, UnknownName
 from portraitist.faces import Face, distance, distances, leave_one_out, mean
 from portraitist.faces.spaces import DLIB, SPACES, same_shot, space_of
 from portraitist.finishing import blend, warp, zones
@@ -101,9 +101,9 @@ def fuse(
     """Fuse the best of the sources onto the one face `found` in a portrait, or leave the portrait alone.
 
     `drawn`: the portrait is painted or drawn, and photographic skin would spoil it. The report says what was done and
-    why. Raises MissingModel or UnknownName for a method that is not there.
+    why. Raises MissingModel or UnknownName for a method that is not there, BadRequest for numbers out of range.
     """
-    check_method(settings.method)
+    check_settings(settings)
     if drawn and not settings.drawn:
         return _left(picture, "drawn", "A painted or drawn portrait is left as it is.")
     if len(found) != 1:
@@ -239,6 +239,19 @@ SWAPPERS = {
     "ghost": "GHOST: Apache-2.0, but driven by an ArcFace embedding of InsightFace, for non-commercial research only",
 }
 """Learned face swappers and their terms. None is part of the studio and none is fetched."""
+
+
+def check_settings(settings: FusionSettings) -> None:
+    """Whether fusion can be done so. Raises BadRequest that names the setting, and what `check_method` raises."""
+    check_method(settings.method)
+    shares = {name: getattr(settings, name) for name in ("strength", "eyes", "skin", "lips")}
+    for name, value in shares.items():
+        if not 0.0 <= value <= 1.0:
+            raise BadRequest(f"Fusion: {name} is {value:g}; it has to be from 0 to 1.")
+    least = {"gain": 0.0, "split": 0.05, "yaw": 0.0, "tries": 1}
+    for name, low in least.items():
+        if not getattr(settings, name) >= low:
+            raise BadRequest(f"Fusion: {name} is {getattr(settings, name):g}; it has to be at least {low:g}.")
 
 
 def check_method(method: str) -> None:

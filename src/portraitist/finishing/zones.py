@@ -71,10 +71,6 @@ class Zones:
     skin: Weights
     lips: Weights
 
-    @property
-    def face(self) -> Weights:
-        return self.eyes + self.skin + self.lips
-
 
 def zones_of(window: Window, glasses: bool = False) -> Zones:
     """The zones of the face in a window; around `glasses` that of the eyes is larger."""
