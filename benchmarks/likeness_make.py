@@ -30,8 +30,9 @@ from benchmarks import common
 from benchmarks.likeness_prepare import Job, choose_sitters, read_crops, read_job, read_masks
 from benchmarks.likeness_variants import Settings, base_of, changed, given_of, recipe_of, variants_of
 from portraitist.errors import PortraitistError
+from portraitist.generation.styled import meant_for
 from portraitist.images import read_picture, to_pil
-from portraitist.recipes import Base, Recipe, Style, find, names
+from portraitist.recipes import Base, Recipe, Style, find_all
 from portraitist.types import derive_seed
 
 if TYPE_CHECKING:
@@ -259,9 +260,8 @@ def training_pictures(task: Task, job: Job) -> tuple[TrainingPicture, ...]:
 
 
 def styles_of(base: Base) -> tuple[list[Style], list[Style]]:
-    """The library's styles for a base, photo-like and painted."""
-    found = [find(Style, name) for name in names(Style)]
-    meant = [style for style in found if not style.bases or base.name in style.bases]
+    """The library's styles that a training on a base shows by itself, photo-like and painted."""
+    meant = [style for style in find_all(Style) if style.shown and meant_for(style, base)]
     return [style for style in meant if style.photo], [style for style in meant if not style.photo]
 
 

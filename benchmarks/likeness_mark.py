@@ -17,7 +17,8 @@ from benchmarks import common
 from benchmarks.likeness_make import read_made
 from benchmarks.likeness_prepare import Job, all_renders, choose_sitters, load_tagger, read_job, render
 from portraitist import ranking
-from portraitist.recipes import Style, find
+from portraitist.generation.styled import on_base
+from portraitist.recipes import Base, Style, find
 
 if TYPE_CHECKING:
     from benchmarks.judge import Judge
@@ -179,7 +180,8 @@ def adherence(made: Made, tagger: Tagger) -> float:
     """Share of a style's words that the tagger finds, on the mean over the styles; only words that are tags count."""
     shares: dict[str, list[float]] = {}
     for (name, _), scores in zip(made, tagger.scores([picture for _, picture in made]), strict=True):
-        asked = [word.strip().replace(" ", "_") for word in find(Style, name).prompt.split(",")]
+        style = on_base(find(Style, name), find(Base, "mini"))
+        asked = [word.strip().replace(" ", "_") for word in style.prompt.split(",")]
         asked = [word for word in asked if word in scores]
         shares.setdefault(name, []).append(float(np.mean([scores[word] >= 0.5 for word in asked])))
     return round(float(np.mean([np.mean(share) for share in shares.values()])), 4)

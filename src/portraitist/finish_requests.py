@@ -1,4 +1,4 @@
-"""What finishing is asked for and reports: frozen dataclasses of plain values, as in `requests`, which names them too."""
+"""What finishing is asked for and reports: frozen dataclasses of plain values; `requests` names them too."""
 
 from dataclasses import dataclass
 from typing import Literal

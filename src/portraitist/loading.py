@@ -12,7 +12,8 @@ from portraitist.captions.tagger import Tagger
 from portraitist.devices import choose_device
 from portraitist.families.base import Model
 from portraitist.families.found import place_of
-from portraitist.recipes import Base, Style, find, names
+from portraitist.generation.styled import meant_for
+from portraitist.recipes import Base, Style, find_all
 from portraitist.settings import Settings
 
 
@@ -33,8 +34,7 @@ def load_tagger(base: Base, settings: Settings) -> Tagger | None:
 
 
 def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
-    """All styles that are meant for `base`, the photo-like ones first."""
-    extra = library_folders(settings)
-    found = [find(Style, name, extra) for name in names(Style, extra)]
-    meant = [style for style in found if not style.bases or base.name in style.bases]
+    """The styles that a training on `base` shows by itself, the photo-like ones first."""
+    found = find_all(Style, library_folders(settings))
+    meant = [style for style in found if style.shown and meant_for(style, base)]
     return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))

@@ -12,16 +12,26 @@ from portraitist import measure
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
-from portraitist.generation.styled import with_style
+from portraitist.generation.generate import complete, picture_seeds
+from portraitist.generation.hires import advice, plan
+from portraitist.generation.styled import check_meant, with_style
 from portraitist.images import read_request
 from portraitist.loading import library_folders, load_base
 from portraitist.ranking.scorers import load_scorers
-from portraitist.recipes import Recipe, Style, find
-from portraitist.requests import ChooseRequest, PortraitRequest, PortraitsReport, from_data
+from portraitist.recipes import Base, Recipe, Style, find
+from portraitist.requests import (
+    ChooseRequest,
+    PassReport,
+    PlanReport,
+    PortraitRequest,
+    PortraitsReport,
+    Warn,
+    from_data,
+)
 from portraitist.selecting import make_chosen, make_plan
 from portraitist.settings import Settings
-from portraitist.sitting import check_again, make, sit
-from portraitist.store.sitters import SitterFolder, SitterStore
+from portraitist.sitting import Sitting, check_again, make, sit
+from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 from portraitist.types import OnStep, no_progress
 
 
@@ -42,20 +52,50 @@ def portrait_sitter(
     """
     make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
     record, folder = SitterStore(settings.home).load(request.sitter)
-    extra = library_folders(settings)
-    name = request.style or ("studio" if request.prompt is None else None)
-    style = find(Style, name, extra) if name is not None else None
+    base, style = find_base(record.base, settings), _style_of(request, settings)
+    if style is not None:
+        check_meant(style, base)
     root = make_folder(out if out is not None else folder.portraits)
-    base = find_base(record.base, settings)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, _faces_of(folder, faces))
-    asked = replace(request, sitter=folder.name, style=name, base=record.base)
-    filled = with_style(asked, style, sitting.subject, base, find(Recipe, record.recipe or base.recipe, extra))
+    filled = _filled(request, sitting, record, style, base, settings)
     return make_chosen(
         filled, sitting, model, faces, root, choosing, settings.choosing,
         scorers=scorers, photo=style.photo if style else True, on_step=on_step,
     )  # fmt: skip
+
+
+def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
+    """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
+    record, folder = SitterStore(settings.home).load(request.sitter)
+    base, style = find_base(record.base, settings), _style_of(request, settings)
+    if style is not None:
+        check_meant(style, base)
+    model = load_base(base, settings)
+    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    full = complete(_filled(request, sitting, record, style, base, settings), model)
+    passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
+              for one in plan(full, model.multiple)]  # fmt: skip
+    told = advice(full, base.size, model.multiple)
+    warnings = (Warn("large", told),) if told else ()
+    return PlanReport(full, picture_seeds(full), tuple(passes), warnings)
+
+
+def _style_of(request: PortraitRequest, settings: Settings) -> Style | None:
+    name = request.style or ("studio" if request.prompt is None else None)
+    return find(Style, name, library_folders(settings)) if name is not None else None
+
+
+def _filled(
+    request: PortraitRequest, sitting: Sitting, record: SitterRecord, style: Style | None, base: Base,
+    settings: Settings,
+) -> PortraitRequest:  # fmt: skip
+    """The request with the style's words and numbers, and the likeness that it will be drawn with."""
+    recipe = find(Recipe, record.recipe or base.recipe, library_folders(settings))
+    name = style.name if style is not None else None
+    asked = replace(request, sitter=sitting.folder.name, style=name, base=record.base)
+    return replace(with_style(asked, style, sitting.subject, base, recipe), likeness_sha256=sitting.sha256)
 
 
 def portrait_again(

@@ -200,9 +200,38 @@ def visits(recipe: Recipe, photos: int) -> int:
     return min(recipe.max_visits, max(recipe.min_visits, recipe.visits_per_photo * photos))
 
 
+Group = Literal["woman", "man", "child", "pet"]
+"""Whom a style suits, and for whom its words differ."""
+
+GROUPS: tuple[Group, ...] = ("woman", "man", "child", "pet")
+
+
+@dataclass(frozen=True)
+class StyleOn(Strict):
+    """What a style says otherwise on one base or family: `[on.<name>]` in its TOML. None: as the style says."""
+
+    prompt: str | None = None
+    negative: str | None = None
+    size: tuple[int, int] | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    strength: float | None = None
+    lora: str | None = None
+    lora_strength: float | None = None
+
+
 @dataclass(frozen=True)
 class Style(Strict):
-    """A look: `library/styles/<name>/style.toml`. `{sitter}` in the prompt is the trigger and class word."""
+    """A look: `library/styles/<name>/style.toml`. docs/styles.md says more of each key.
+
+    In the prompt `{sitter}` is the trigger and class word, `{class}` the class word alone; any other slot is filled
+    from `words`, by the sitter's group or with what stands under `any`, and left out where there is neither. `suits`
+    are the groups that it is for. `on` holds what differs by base or family; the base's own entry beats its family's.
+
+    `bases` are the names of bases or families that it is for (none: all), `not_for` those that cannot draw it. `shown`:
+    a training shows a portrait in it by itself. `tags` are those that tell a picture in it, in Danbooru's spelling.
+    """
 
     name: str
     prompt: str
@@ -216,6 +245,15 @@ class Style(Strict):
     cfg: float | None = None
     size: tuple[int, int] | None = None
     bases: tuple[str, ...] = ()
+    lora: str | None = None
+    lora_strength: float | None = None
+    about: str = ""
+    suits: tuple[Group, ...] = GROUPS
+    not_for: tuple[str, ...] = ()
+    shown: bool = False
+    tags: tuple[str, ...] = ()
+    words: Mapping[str, Mapping[Literal["any", "woman", "man", "child", "pet"], str]] = field(default_factory=dict)
+    on: Mapping[str, StyleOn] = field(default_factory=dict)
 
 
 _SHELVES: Mapping[type[Any], tuple[str, str]] = {
@@ -227,9 +265,12 @@ _SHELVES: Mapping[type[Any], tuple[str, str]] = {
 
 def read_toml(path: Path, kind: type[T]) -> T:
     """Read `path` as a `kind` (a frozen dataclass). Raises BadFile that names the file and the key."""
+    return _read(path, TypeAdapter(kind))
+
+
+def _read(path: Path, adapter: TypeAdapter[T]) -> T:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return TypeAdapter(kind).validate_python(values)
+        return adapter.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadFile(f"{path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:
@@ -257,6 +298,14 @@ def find(kind: type[T], name: str, extra: Sequence[Path] = ()) -> T:
     if path is None:
         raise UnknownName(kind.__name__.lower(), name, names(kind, extra))
     return read_toml(path, kind)
+
+
+def find_all(kind: type[T], extra: Sequence[Path] = ()) -> tuple[T, ...]:
+    """All on the shelf of `kind`, by name; quicker than to find one after the other. Raises BadFile."""
+    adapter = TypeAdapter(kind)
+    shelf, pattern = _SHELVES[kind]
+    places = (_on_shelf(shelf, pattern.format(name), extra) for name in names(kind, extra))
+    return tuple(_read(place, adapter) for place in places if place is not None)
 
 
 def names_on(shelf: str, extra: Sequence[Path] = ()) -> tuple[str, ...]:

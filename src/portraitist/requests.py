@@ -291,6 +291,26 @@ class PortraitsReport(Strict):
 
 
 @dataclass(frozen=True)
+class PassReport(Strict):
+    """One run of the sampler: `steps`, the last of a schedule of `of`, at `size`; see `generation.hires`."""
+
+    size: tuple[int, int]
+    steps: int
+    of: int
+    upscaler: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanReport(Strict):
+    """The document of `portrait --dry-run`: the complete request, and what each of its pictures would take."""
+
+    request: PortraitRequest
+    seeds: tuple[int, ...]
+    passes: tuple[PassReport, ...]
+    warnings: tuple[Warn, ...] = ()
+
+
+@dataclass(frozen=True)
 class LikenessReport(Strict):
     """`score` (mean over the portraits in photo-like styles, at most 1) or None with the `reason`; `top1` 0 … 1.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 
 from benchmarks.pets_draw import draw
@@ -377,3 +378,34 @@ def test_a_pet_goes_the_whole_way(faces: Faces, tmp_path: Path, capsys: Capture)
     assert set(report["captions"].values()) == {"ohwx cat"} and report["held_out"] == []
     assert call("portrait", "--sitter", "tom", "--prompt", "smile", "-n", "1", "--out", tmp_path / "made") == 0
     assert len(list((tmp_path / "made").glob("*.png"))) == 1
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"), [("ink-sketch", [[512, 768]]), ("fog-portrait", [[512, 768], [1024, 1536]])]
+)
+def test_the_examples_are_planned_as_written_and_drawn_small(
+    trained: Path, name: str, passes: list[list[int]], tmp_path: Path, capsys: Capture
+) -> None:
+    asked = ("portrait", "--sitter", "anna", "--request", EXAMPLES / f"{name}.toml", "--out", tmp_path / "made")
+    assert call(*asked, "--dry-run", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["size"] for one in told["passes"]] == passes and told["passes"][0]["steps"] == 20
+    assert told["request"]["cfg"] == 7.0 and told["seeds"] == [told["request"]["seed"]]
+    assert "{sitter}" not in told["request"]["prompt"] and not (tmp_path / "made").exists()
+    assert call(*asked, "--size", "64x64", "--steps", "2", "--json") == 0
+    (file,) = [Path(one) for one in sorted((tmp_path / "made").glob("*.png"))]
+    side = 64 * len(passes)
+    with Image.open(file) as picture:
+        assert picture.size == (side, side) and "Sampler: " in picture.text["parameters"]
+
+
+def test_a_request_file_that_is_none_is_told(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "a.toml").write_text("steps = ")
+    assert call("portrait", "--sitter", "anna", "--request", tmp_path / "a.toml") == 2
+    assert "cannot be read as a request" in capsys.readouterr().err
+    (tmp_path / "b.json").write_text('{"stepz": 4}')
+    assert call("portrait", "--sitter", "anna", "--request", tmp_path / "b.json") == 2
+    assert "stepz" in capsys.readouterr().err

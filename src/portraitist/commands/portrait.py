@@ -1,16 +1,21 @@
 """`portraitist portrait`: portraits of a trained sitter, or one of them again."""
 
+import json
 import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from portraitist.commands import common
-from portraitist.errors import BadRequest
+from portraitist.commands import portrait_options as options
+from portraitist.errors import BadFile, BadRequest
 
 if TYPE_CHECKING:
-    from portraitist.requests import PortraitReport, PortraitsReport
+    from portraitist.requests import ChooseRequest, PortraitReport, PortraitRequest, PortraitsReport
+    from portraitist.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -19,59 +24,112 @@ def register(app: typer.Typer) -> None:
 
 def portrait(
     context: typer.Context,
-    sitter: Annotated[str | None, typer.Option("--sitter", help="The sitter's name.", show_default=False)] = None,
-    style: Annotated[str | None, typer.Option("--style", help="A look; see portraitist styles list.")] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="Your own words in place of a style.")] = None,
-    negative: Annotated[str | None, typer.Option("--negative", help="What shall not be in the picture.")] = None,
-    count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many.")] = 4,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The first picture's seed.")] = 42,
-    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Such as 256x384.")] = None,
-    sampler: Annotated[str | None, typer.Option("--sampler")] = None,
-    steps: Annotated[int | None, typer.Option("--steps")] = None,
-    cfg: Annotated[float | None, typer.Option("--cfg", help="How closely the words are followed.")] = None,
-    strength: Annotated[float | None, typer.Option("--strength", help="Of the likeness; 1 is as trained.")] = None,
-    again: Annotated[Path | None, typer.Option("--again", metavar="FILE.png", help="Make this portrait again.")] = None,
-    budget: Annotated[
-        int | None, typer.Option("--budget", min=1, help="Make at most so many until -n are good (3 x n; for one: 1).")
-    ] = None,
-    candidates: Annotated[
-        int | None, typer.Option("--candidates", min=1, help="Make exactly so many and keep the best -n.")
-    ] = None,
-    keep_rejected: Annotated[
-        bool, typer.Option("--keep-rejected", help="Write what was not kept into the folder rejected.")
-    ] = False,
-    scorers: Annotated[
-        list[str] | None, typer.Option("--scorer", metavar="NAME", help="A learned scorer that helps to choose.")
-    ] = None,
+    sitter: options.Sitter = None,
+    style: options.Style = None,
+    prompt: options.Prompt = None,
+    negative: options.Negative = None,
+    count: options.Count = None,
+    seed: options.Seed = None,
+    size: options.Size = None,
+    sampler: options.Sampler = None,
+    steps: options.Steps = None,
+    cfg: options.Cfg = None,
+    strength: options.Strength = None,
+    hires_scale: options.HiresScale = None,
+    hires_upscaler: options.HiresUpscaler = None,
+    hires_denoise: options.HiresDenoise = None,
+    hires_steps: options.HiresSteps = None,
+    file: options.RequestFile = None,
+    again: options.Again = None,
+    dry_run: options.DryRun = False,
+    budget: options.Budget = None,
+    candidates: options.Candidates = None,
+    keep_rejected: options.KeepRejected = False,
+    scorers: options.Scorers = None,
     face_names: common.FaceNames = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the portraits.")] = None,
+    out: options.Out = None,
     as_json: common.Json = False,
 ) -> None:
     """Make portraits of a sitter in a style or by your own words."""
-    from portraitist.portraying import portrait_again, portrait_sitter
-    from portraitist.requests import ChooseRequest, PortraitRequest
+    from portraitist.requests import ChooseRequest
 
-    _check_options(sitter, again, style, prompt)
+    given = {
+        "sitter": sitter, "style": style, "prompt": prompt, "negative": negative, "count": count, "seed": seed,
+        "size": parse_size(size), "sampler": sampler, "steps": steps, "cfg": cfg, "strength": strength,
+        "hires_scale": hires_scale, "hires_upscaler": hires_upscaler, "hires_denoise": hires_denoise,
+        "hires_steps": hires_steps,
+    }  # fmt: skip
+    request = None if again is not None else read_asked(file, given)
+    choosing = ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
     settings = common.settings_of(context)
+    if request is not None and dry_run:
+        _tell_plan(request, settings, as_json)
+    else:
+        report = _make(request, again, choosing, settings, face_names, out)
+        common.answer(report, _words(report), as_json)
+
+
+def read_asked(file: Path | None, given: Mapping[str, object]) -> "PortraitRequest":
+    """The request in a file (TOML or JSON, the names of `PortraitRequest`), with what was `given` in its place.
+
+    Raises BadFile or BadRequest.
+    """
+    from portraitist.requests import PortraitRequest, from_data
+
+    asked = {"count": 4, **(_read(file) if file is not None else {})}
+    asked |= {name: value for name, value in given.items() if value is not None}
+    if asked.get("sitter") is None:
+        raise BadRequest("Whose portrait?", hint="Name a sitter with --sitter, or a portrait with --again.")
+    if asked.get("style") is not None and asked.get("prompt") is not None:
+        raise BadRequest("--style and --prompt exclude each other.", hint="Leave one of them out.")
+    return from_data(PortraitRequest, asked)
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        return dict(json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text))
+    except (OSError, ValueError, TypeError) as error:
+        raise BadFile(
+            f"{file} cannot be read as a request: {error}.", hint="Write TOML, or JSON into a .json."
+        ) from error
+
+
+def _make(
+    request: "PortraitRequest | None",
+    again: Path | None,
+    choosing: "ChooseRequest",
+    settings: "Settings",
+    face_names: str | None,
+    out: Path | None,
+) -> "PortraitsReport":
+    from portraitist.portraying import portrait_again, portrait_sitter
+
     faces = common.load_faces(settings, face_names)
     with common.progress() as on_step:
         if again is not None:
-            report = portrait_again(again, settings, faces, out=out, on_step=on_step)
-        else:
-            request = PortraitRequest(
-                sitter=sitter or "", style=style, prompt=prompt, negative=negative, count=count, seed=seed,
-                size=parse_size(size), sampler=sampler, steps=steps, cfg=cfg, strength=strength,
-            )  # fmt: skip
-            choosing = ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
-            report = portrait_sitter(request, settings, faces, out=out, choosing=choosing, on_step=on_step)
-    common.answer(report, _words(report), as_json)
+            return portrait_again(again, settings, faces, out=out, on_step=on_step)
+        assert request is not None
+        return portrait_sitter(request, settings, faces, out=out, choosing=choosing, on_step=on_step)
 
 
-def _check_options(sitter: str | None, again: Path | None, style: str | None, prompt: str | None) -> None:
-    if again is None and sitter is None:
-        raise BadRequest("Whose portrait?", hint="Name a sitter with --sitter, or a portrait with --again.")
-    if style is not None and prompt is not None:
-        raise BadRequest("--style and --prompt exclude each other.", hint="Leave one of them out.")
+def _tell_plan(request: "PortraitRequest", settings: "Settings", as_json: bool) -> None:
+    from portraitist.portraying import plan_portraits
+
+    told = plan_portraits(request, settings)
+    full = told.request
+    lines = [
+        f"{full.count} of {full.sitter} on {full.base_version}, {full.sampler}, cfg {full.cfg:g}",
+        f"{full.prompt}",
+    ]
+    if full.negative:
+        lines.append(f"not: {full.negative}")
+    for number, one in enumerate(told.passes, 1):
+        how = f", enlarged by {one.upscaler}, from step {one.of - one.steps} of {one.of}" if one.upscaler else ""
+        lines.append(f"pass {number}: {one.size[0]}x{one.size[1]}, {one.steps} steps{how}")
+    lines.append(f"seeds: {', '.join(str(seed) for seed in told.seeds)}")
+    lines += [warning.message for warning in told.warnings]
+    common.answer(told, "\n".join(lines), as_json)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

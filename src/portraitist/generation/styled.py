@@ -5,12 +5,19 @@ What the user gives beats the style, the style beats the recipe, and what is sti
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
-from portraitist.recipes import Base, Recipe, Style
+from portraitist.errors import BadRequest
+from portraitist.recipes import Base, Group, Recipe, Style
 from portraitist.requests import PortraitRequest
 
 SLOT = "{sitter}"
+CLASS_SLOT = "{class}"
+SLOTS = re.compile(r"\{(\w+)\}")
+
+_WOMAN, _MAN = ("woman", "lady"), ("man", "gentleman", "guy")
+_CHILD, _NOBODY = ("girl", "boy", "child", "kid", "baby", "toddler"), ("person", "people", "someone", "")
 
 
 def with_style(
@@ -23,7 +30,9 @@ def with_style(
     """
     if request.style is not None and request.prompt is not None:
         return request
-    prompt = style.prompt if style is not None and request.prompt is None else request.prompt or SLOT
+    style = on_base(style, base) if style is not None else None
+    told = style is not None and request.prompt is None
+    prompt = worded(style, subject) if style is not None and told else request.prompt or SLOT
     return replace(
         request,
         prompt=_named(prompt, subject),
@@ -35,6 +44,66 @@ def with_style(
         clip_skip=request.clip_skip if request.clip_skip is not None or recipe is None else recipe.clip_skip,
         strength=_strength(request, style, recipe),
     )
+
+
+def meant_for(style: Style, base: Base) -> bool:
+    """Whether a style is for a base: among those that it names, if it names any, and none that cannot draw it."""
+    if base.name in style.not_for:
+        return False
+    return not style.bases or base.name in style.bases or base.family in style.bases
+
+
+def check_meant(style: Style, base: Base) -> None:
+    """Raises BadRequest where the style is not for the base."""
+    if not meant_for(style, base):
+        raise BadRequest(
+            f"The style {style.name!r} is not for the base {base.name}, which cannot draw what it asks for.",
+            hint=f"portraitist styles list --base {base.name} names those that are.",
+            code="style_not_for_base",
+        )
+
+
+def on_base(style: Style, base: Base) -> Style:
+    """The style as it is on a base: with what it says otherwise there, or else on the base's family."""
+    own = style.on.get(base.name) or style.on.get(base.family)
+    if own is None:
+        return style
+    told = {one.name: getattr(own, one.name) for one in fields(own)}
+    return replace(style, **{name: value for name, value in told.items() if value is not None})
+
+
+def class_of(subject: str) -> str:
+    """The class word of a subject: the last word before the first comma (`ohwx woman`, or `woman, 1girl, red hair`)."""
+    words = subject.split(",")[0].split()
+    return words[-1].lower() if words else ""
+
+
+def group_of(class_word: str) -> Group | None:
+    """Whose words a sitter of a class gets: a word that is no human being's is a pet's; None for a person."""
+    if class_word in _NOBODY:
+        return None
+    named: tuple[tuple[Group, tuple[str, ...]], ...] = (("woman", _WOMAN), ("man", _MAN), ("child", _CHILD))
+    return next((group for group, words in named if class_word in words), "pet")
+
+
+def worded(style: Style, subject: str) -> str:
+    """The style's prompt with all slots filled but `{sitter}`; parts between commas that are empty then are gone."""
+    class_word = class_of(subject)
+    group = group_of(class_word)
+
+    def fill(slot: re.Match[str]) -> str:
+        if slot[0] == SLOT:
+            return SLOT
+        if slot[0] == CLASS_SLOT:
+            return class_word
+        told = style.words.get(slot[1], {})
+        return (told.get(group) if group is not None else None) or told.get("any", "")
+
+    filled = SLOTS.sub(fill, style.prompt)
+    if filled == style.prompt:
+        return filled
+    parts = (" ".join(part.split()) for part in filled.split(","))
+    return ", ".join(part for part in parts if part)
 
 
 def _named(prompt: str, subject: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from portraitist import __version__
 from portraitist.files import replacing, write_text
 from portraitist.images import save_jpeg
-from portraitist.recipes import Style, find, names
+from portraitist.recipes import Style, find_all
 from portraitist.requests import PortraitReport, Report, to_json
 from portraitist.show.page import draw_page
 from portraitist.show.sheet import Frame, Sheet, draw_sheet
@@ -51,7 +51,7 @@ def write_results(root: Path, report: Report, shown: Shown, *, best: str | None)
 
 def style_titles() -> dict[str, str]:
     """Name → title of the library's styles."""
-    return {name: find(Style, name).title or name for name in names(Style)}
+    return {style.name: style.title or style.name for style in find_all(Style)}
 
 
 def versions() -> dict[str, str]:
