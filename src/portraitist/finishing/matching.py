@@ -43,7 +43,7 @@ between the eyes, in eye distances: rows and columns."""
 
 _GLASSES = 7.5
 """Steps of lightness from row to row across the bridge of the nose, at half a hundred rows an eye distance: from here
-on something lies over it. Of 159 renders 14 with glasses are told from those without with an AUC of 0.98."""
+on something lies over it. Hardly a bare face reaches it; frowns and shadows come near."""
 
 
 class LidSeer(Protocol):
