@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import common, likeness, portraits_choosing
+from benchmarks import common, likeness, portraits_choosing, portraits_fusion
 
-PARTS = {"choosing": portraits_choosing.measure}
+PARTS = {"choosing": portraits_choosing.measure, "fusion": portraits_fusion.measure}
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
 
 def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parts", nargs="*", choices=tuple(PARTS), default=list(PARTS), help="what to measure (all)")
+    portraits_fusion.options(parser)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from portraitist.errors import BadRequest
+from portraitist.finish_requests import FusionReport as FusionReport
+from portraitist.finish_requests import FusionSettings as FusionSettings
+from portraitist.finish_requests import FusionTrial as FusionTrial
 from portraitist.types import Strict
 
 T = TypeVar("T")
