@@ -211,7 +211,8 @@ def _captions(
     if named is not None:
         place = fetch_model(named, settings.models_folder, offline=settings.offline, on_step=on_step)
         loaded = load_model(named, place, choose_device(settings.device))
-    shown = [resize(crop(one.pixels, cuts(size_of(one.pixels), size := Size(*base.size), 1)[0]), size) for one in taken]
+    size = Size(*base.size)
+    shown = [resize(crop(one.pixels, cuts(size_of(one.pixels), size, 1)[0]), size) for one in taken]
     describer = choose_captioner(request.captioner, load_tagger(base, settings), shown, loaded)
     told = [describer.describe(one.pixels, view, None) for one, view in zip(taken, shown, strict=True)]
     return [tags.caption(one, request.trigger, CLASS_WORD, rules) for one in told]
