@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from portraitist import signing
+from portraitist.commands import common
 from portraitist.errors import BadFile, BadRequest
 from portraitist.images import read_picture, read_png_text, save_jpeg, save_png
 from portraitist.marks import Source, read_source
+from portraitist.settings import load_settings
 from portraitist.types import Picture
 
 pytest.importorskip("c2pa")
@@ -103,3 +105,17 @@ def test_a_key_that_is_none_leaves_the_picture_as_it_was(
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     with pytest.raises(BadRequest, match="gone"):
         signing.signer_of(tmp_path / "gone.pem", signer.key, "es256")
+
+
+def test_the_settings_name_the_signer_and_plain_photos_stay_plain(
+    signer: signing.Signer, picture: Picture, tmp_path: Path
+) -> None:
+    (tmp_path / "portraitist.toml").write_text(
+        f"c2pa_certificate = '{signer.certificate}'\nc2pa_key = '{signer.key}'\n", encoding="utf-8"
+    )
+    who = common.signer(load_settings(tmp_path, {}))
+    made, plain = save_png(tmp_path / "made.png", picture), save_png(tmp_path / "plain.png", picture, made=False)
+    common.sign_files(who, [made, plain])
+    assert signing.read_manifest(made) is not None and signing.read_manifest(plain) is None
+    with pytest.raises(BadRequest, match="certificate"):
+        common.signer(load_settings(tmp_path / "empty", {}))
