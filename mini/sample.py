@@ -33,10 +33,10 @@ def choose(identity: int, count: int = COUNT) -> np.ndarray:
     return good[:count]
 
 
-def write(identity: int, folder: Path) -> list[Path]:
-    """Eight JPEGs, 01.jpg … 08.jpg."""
+def write(identity: int, folder: Path, side: int = 256) -> list[Path]:
+    """Eight JPEGs of `side` pixels, 01.jpg … 08.jpg."""
     seeds = choose(identity)
-    pictures = Renderer("cpu")(people.draw(np.full(len(seeds), identity), seeds, "photo")).rgb.numpy()
+    pictures = Renderer("cpu")(people.draw(np.full(len(seeds), identity), seeds, "photo"), size=(side, side)).rgb.numpy()
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number:02d}.jpg" for number in range(1, len(seeds) + 1)]
     for file, picture in zip(files, pictures, strict=True):
@@ -47,6 +47,7 @@ def write(identity: int, folder: Path) -> list[Path]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--identity", type=int, default=people.MEASURING + 55)
+    parser.add_argument("--side", type=int, default=256, help="pixels (256; the picture of docs/idphoto.md has 768)")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    print(*write(given.identity, given.out), sep="\n")
+    print(*write(given.identity, given.out, given.side), sep="\n")

@@ -63,6 +63,12 @@ class PhotoTooLarge(BadFile):
     http_status = 413
 
 
+class UnfitPhoto(InputError):
+    """A photo that cannot become what was asked for. The code is that of the reason, as in a verdict."""
+
+    code = "unfit_photo"
+
+
 class TooManyPhotos(InputError):
     """More photos than are judged at once."""
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from portraitist.errors import BadFile, PhotoTooLarge, UnreadablePhoto
 from portraitist.files import replacing
+from portraitist.marks import Source, xmp
 from portraitist.types import Box, Mask, Picture, Size
 
 if TYPE_CHECKING:
@@ -36,14 +37,6 @@ _DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ArithmeticError, RuntimeError,
     struct.error,
 )  # fmt: skip
-
-_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_XMP = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    f'Iptc4xmpExt:DigitalSourceType="{_SOURCE_TYPE}"/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
-)
 
 
 def read_picture(path: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -270,10 +263,18 @@ def from_tensor(batch: "torch.Tensor") -> list[Picture]:
     return list(arrays)
 
 
-def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None, *, made: bool = True) -> Path:
-    """Write a picture as PNG with text chunks, all or nothing; `made` marks it `trainedAlgorithmicMedia` in XMP.
+def save_png(
+    path: Path,
+    picture: Picture,
+    text: Mapping[str, str] | None = None,
+    *,
+    made: bool = True,
+    source: Source = Source.GENERATED,
+    dpi: int | None = None,
+) -> Path:
+    """Write a picture as PNG with text chunks, all or nothing; `made` marks it in XMP as what `source` says.
 
-    Raises Unwritable or DiskFull.
+    `dpi` says how large it is on paper. Raises Unwritable or DiskFull.
     """
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
@@ -282,9 +283,10 @@ def save_png(path: Path, picture: Picture, text: Mapping[str, str] | None = None
         else:
             chunks.add_itxt(key, value)
     if made:
-        chunks.add_itxt("XML:com.adobe.xmp", _XMP)
+        chunks.add_itxt("XML:com.adobe.xmp", xmp(source))
+    density = {"dpi": (dpi, dpi)} if dpi else {}
     with replacing(path) as temporary:
-        to_pil(picture).save(temporary, format="PNG", pnginfo=chunks)
+        to_pil(picture).save(temporary, format="PNG", pnginfo=chunks, **density)
     return path
 
 
@@ -295,11 +297,20 @@ def save_mask(path: Path, mask: Mask) -> Path:
     return path
 
 
-def save_jpeg(path: Path, picture: Picture, *, quality: int = 92, made: bool = True) -> Path:
-    """Write a picture as JPEG, all or nothing; `made` as in `save_png`. Raises Unwritable or DiskFull."""
-    mark = {"xmp": _XMP.encode()} if made else {}
+def save_jpeg(
+    path: Path,
+    picture: Picture,
+    *,
+    quality: int = 92,
+    made: bool = True,
+    source: Source = Source.GENERATED,
+    dpi: int | None = None,
+) -> Path:
+    """Write a picture as JPEG, all or nothing; the rest as in `save_png`. Raises Unwritable or DiskFull."""
+    mark = {"xmp": xmp(source).encode()} if made else {}
+    density = {"dpi": (dpi, dpi)} if dpi else {}
     with replacing(path) as temporary:
-        to_pil(picture).save(temporary, format="JPEG", quality=quality, subsampling=0, **mark)
+        to_pil(picture).save(temporary, format="JPEG", quality=quality, subsampling=0, **mark, **density)
     return path
 
 

@@ -48,6 +48,10 @@ class Settings(BaseModel):
     choosing: ChoosingSettings = Field(ChoosingSettings(), description="what portraits are kept by")
     models: Path | None = Field(None, description="folder of fetched models; default: models in the home folder")
 
+    c2pa_certificate: Path | None = Field(None, description="PEM chain for --sign")
+    c2pa_key: Path | None = Field(None, description="its private key, PEM")
+    c2pa_algorithm: str = Field("es256", description="of the key: es256, es384, ps256, ed25519, …")
+
     @property
     def models_folder(self) -> Path:
         """`models` if set; else that of the home; else, while the home has none, that of the default home."""

@@ -1,5 +1,5 @@
 """The people of the tests."""
 
-from tests.people import faces, sitter, stranger
+from tests.people import couple, faces, landscape, sitter, stranger
 
-__all__ = ["faces", "sitter", "stranger"]
+__all__ = ["couple", "faces", "landscape", "sitter", "stranger"]

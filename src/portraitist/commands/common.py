@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from portraitist.faces import Faces
     from portraitist.settings import Settings
+    from portraitist.signing import Signer
     from portraitist.types import OnStep, Step
 
 _EVERY_SECONDS = 30.0
@@ -33,6 +34,9 @@ def face_models(settings: "Settings") -> Path:
     return settings.models_folder / "faces"
 
 
+Sign = Annotated[
+    bool, typer.Option("--sign", help="Sign the pictures (C2PA) with c2pa_certificate and c2pa_key of the settings.")
+]
 FaceNames = Annotated[
     str | None, typer.Option("--faces", metavar="NAME", help="Face models by name, such as yunet+auraface.")
 ]
@@ -50,6 +54,25 @@ def load_faces(settings: "Settings", names: str | None = None) -> "Faces":
     for line in terms(wanted):
         say(line)
     return Faces.load(face_models(settings), names=wanted, offline=settings.offline)
+
+
+def signer(settings: "Settings") -> "Signer":
+    """Who signs, by the settings: asked before the work is done. Raises BadRequest without a certificate."""
+    from portraitist.signing import signer_of
+
+    return signer_of(settings.c2pa_certificate, settings.c2pa_key, settings.c2pa_algorithm)
+
+
+def sign_files(who: "Signer | None", files: "Sequence[Path]") -> None:
+    """Sign pictures that say how they were made, if anybody signs. Raises MissingModel or BadFile."""
+    if who is None:
+        return
+    from portraitist.marks import read_source
+    from portraitist.signing import sign
+
+    for file in files:
+        if read_source(file) is not None:  # a plain photo has nothing to confess
+            sign(file, who)
 
 
 def answer(document: Any, words: str, as_json: bool) -> None:

@@ -50,6 +50,7 @@ def portrait(
     candidates: options.Candidates = None,
     keep_rejected: options.KeepRejected = False,
     scorers: options.Scorers = None,
+    sign: common.Sign = False,
     face_names: common.FaceNames = None,
     out: options.Out = None,
     as_json: common.Json = False,
@@ -69,7 +70,10 @@ def portrait(
     if request is not None and dry_run:
         _tell_plan(request, settings, as_json)
     else:
+        signer = common.signer(settings) if sign else None
         report = _make(request, again, choosing, settings, face_names, out)
+        made = (*report.portraits, *report.rejected)
+        common.sign_files(signer, [Path(report.folder) / one.file for one in made if one.file])
         common.answer(report, _words(report), as_json)
 
 

@@ -1,0 +1,128 @@
+"""From the file of a photo to those of an ID photo: read, cut, write PNG, JPEG and the sheet, each with its mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from portraitist.decoder import Decoder
+from portraitist.errors import BadFile
+from portraitist.faces import Masker
+from portraitist.files import make_folder
+from portraitist.finishing.idphoto.cut import Finder, IdCheck, cut_id_photo
+from portraitist.finishing.idphoto.formats import Colour, IdFormat, parse_colour
+from portraitist.finishing.idphoto.sheet import draw_sheet, lay_out, page_mm, save_pdf
+from portraitist.images import MAX_BYTES, MAX_PIXELS, save_jpeg, save_png
+from portraitist.marks import Source, read_source
+from portraitist.requests import Reason
+from portraitist.types import Picture
+
+KEEP, RULE = "keep", "rule"
+
+
+@dataclass(frozen=True)
+class IdPhotoReport:
+    """An ID photo that was written. `fits`: every rule of the format is met; else `checks` and `warnings` say what not.
+
+    `size_mm` and `pixels` are (width, height); `background` is a colour #rrggbb, or None where the photo's own was
+    kept; `roll` the degrees that were taken out; `source` the mark in the files (IPTC's term), None for a plain photo.
+    """
+
+    file: str
+    format: str
+    size_mm: tuple[float, float]
+    pixels: tuple[int, int]
+    dpi: int
+    background: str | None
+    roll: float
+    fits: bool
+    checks: tuple[IdCheck, ...]
+    warnings: tuple[Reason, ...]
+    source: str | None
+    files: tuple[str, ...]
+    sheet: str | None = None
+    copies: int = 0
+
+
+def make_id_photo(
+    path: Path,
+    wanted: IdFormat,
+    faces: Finder,
+    masker: Masker,
+    out: Path,
+    *,
+    background: str = RULE,
+    paper: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+) -> IdPhotoReport:
+    """Write `<name>-<format>.png` and `.jpg` into `out`, and with `paper` the sheet as PNG and PDF.
+
+    `background` is `rule` (the format's colour), `keep` or a colour. Raises UnreadablePhoto, PhotoTooLarge, UnfitPhoto
+    (nothing is written then), UnknownName for a paper, BadRequest for a colour, Unwritable or DiskFull.
+    """
+    colour = check_wishes(wanted, background, paper)
+    with Decoder() as decoder:
+        picture = decoder.read(path, max_bytes=max_bytes, max_pixels=max_pixels)
+    given = _source_of(path)
+    made = cut_id_photo(picture, wanted, faces, masker, background=colour, name=path.name)
+    source = given if given is not None and given.made_by_ai else (None if colour is None else Source.ENHANCED)
+    root, stem = make_folder(out), f"{path.stem}-{wanted.name}"
+    files = _write(root, stem, made.picture, wanted.dpi, source)
+    sheet, copies = None, 0
+    if paper is not None:
+        sheet, copies = f"{stem}-{paper}", len(lay_out(wanted.size_mm, paper).corners)
+        files += _write_sheet(root, sheet, draw_sheet(made.picture, wanted, paper), wanted, source)
+    return IdPhotoReport(
+        files[0], wanted.name, wanted.size_mm, (wanted.size.width, wanted.size.height), wanted.dpi,
+        None if colour is None else "#{:02x}{:02x}{:02x}".format(*colour), round(made.cut.roll, 1),
+        made.fits, made.checks, (*_refusals(path.name, wanted, given, colour is not None), *made.warnings),
+        None if source is None else source.value, files, None if sheet is None else f"{sheet}.pdf", copies,
+    )  # fmt: skip
+
+
+def check_wishes(wanted: IdFormat, background: str, paper: str | None) -> Colour | None:
+    """The colour of the background, None to keep the photo's own. Raises BadRequest, UnknownName or UnfitPhoto."""
+    if paper is not None:
+        lay_out(wanted.size_mm, paper)
+    return None if background == KEEP else parse_colour(wanted.background if background == RULE else background)
+
+
+def _source_of(path: Path) -> Source | None:
+    try:
+        return read_source(path)
+    except BadFile:  # HEIC and the like, which the decoder reads
+        return None
+
+
+def _write(root: Path, stem: str, picture: Picture, dpi: int, source: Source | None) -> tuple[str, ...]:
+    marked, said = source is not None, source or Source.ENHANCED
+    save_png(root / f"{stem}.png", picture, made=marked, source=said, dpi=dpi)
+    save_jpeg(root / f"{stem}.jpg", picture, quality=95, made=marked, source=said, dpi=dpi)
+    return f"{stem}.png", f"{stem}.jpg"
+
+
+def _write_sheet(root: Path, stem: str, sheet: Picture, wanted: IdFormat, source: Source | None) -> tuple[str, ...]:
+    save_png(root / f"{stem}.png", sheet, made=source is not None, source=source or Source.ENHANCED, dpi=wanted.dpi)
+    width, height = page_mm(sheet, wanted.dpi)
+    title = f"{wanted.title}, {width:.0f} x {height:.0f} mm"
+    save_pdf(root / f"{stem}.pdf", sheet, wanted.dpi, title=title, keywords=source.uri if source else "")
+    return f"{stem}.png", f"{stem}.pdf"
+
+
+def _refusals(name: str, wanted: IdFormat, given: Source | None, replaced: bool) -> list[Reason]:
+    """What authorities refuse whatever the millimetres are."""
+    found = []
+    if given is not None and given.made_by_ai:
+        message = (
+            f"{name} says of itself that AI made it. Authorities refuse generated pictures: "
+            "for a document use a photo that a camera took."
+        )
+        found.append(Reason("made_by_ai", None, None, message))
+    if replaced and not wanted.alterable:
+        message = (
+            f"{wanted.rule} refuses photos that software has altered: stand before a plain background "
+            "and use --background keep."
+        )
+        found.append(Reason("altered", None, None, message))
+    return found
