@@ -24,6 +24,7 @@ from portraitist.commands import (
     demo,
     doctor,
     export,
+    finish,
     portrait,
     recipes,
     setup,
@@ -39,8 +40,8 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 COMMANDS = (
-    setup, demo, check, train, captions, tags, trigger, portrait, compare, sitters, styles, recipes, export, convert,
-    doctor,
+    setup, demo, check, train, captions, tags, trigger, portrait, finish, compare, sitters, styles, recipes, export,
+    convert, doctor,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from portraitist import measure
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
+from portraitist.finisher import portrait_finisher
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import advice, plan
 from portraitist.generation.styled import check_meant, with_style
@@ -55,10 +56,11 @@ def portrait_sitter(
     base, style = find_base(record.base, settings), _style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    finisher = portrait_finisher(request.finish, settings, faces, folder)
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
+    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
     filled = _filled(request, sitting, record, style, base, settings)
     return make_chosen(
         filled, sitting, model, faces, root, choosing, settings.choosing,
@@ -108,9 +110,10 @@ def portrait_again(
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
     base = find_base(record.base, settings)
+    finisher = portrait_finisher(request.finish, settings, faces, folder)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
+    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
     check_again(request, sitting, model)
     made = make(request, sitting, model, faces, root, on_step=on_step)
     return PortraitsReport(str(root), tuple(one.report for one in made))

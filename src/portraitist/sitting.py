@@ -6,7 +6,7 @@ Knows the sitter's folder, styles and seeds. Knows no training.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,13 +39,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Sitting:
-    """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces."""
+    """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces; and what the
+    pictures go through once they are drawn."""
 
     folder: SitterFolder
     subject: str
     lora: Lora
     sha256: str
     record: measure.FaceRecord
+    finisher: Callable[[Picture], Picture] | None = None
 
 
 def sit(folder: SitterFolder, record: SitterRecord, model: Model, faces: measure.FaceRecord) -> Sitting:
@@ -119,6 +121,8 @@ def make_each(
     """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
     pinned = replace(request, likeness_sha256=sitting.sha256)
     for portrait in generate(pinned, model, sitting.lora, on_step):
+        if sitting.finisher is not None:
+            portrait = replace(portrait, pixels=sitting.finisher(portrait.pixels))
         yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
 
 

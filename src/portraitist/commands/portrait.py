@@ -14,7 +14,7 @@ from portraitist.commands import portrait_options as options
 from portraitist.errors import BadFile, BadRequest
 
 if TYPE_CHECKING:
-    from portraitist.requests import ChooseRequest, PortraitReport, PortraitRequest, PortraitsReport
+    from portraitist.requests import ChooseRequest, FinishRequest, PortraitReport, PortraitRequest, PortraitsReport
     from portraitist.settings import Settings
 
 
@@ -50,6 +50,7 @@ def portrait(
     candidates: options.Candidates = None,
     keep_rejected: options.KeepRejected = False,
     scorers: options.Scorers = None,
+    finish: options.Finish = None,
     face_names: common.FaceNames = None,
     out: options.Out = None,
     as_json: common.Json = False,
@@ -61,7 +62,7 @@ def portrait(
         "sitter": sitter, "style": style, "prompt": prompt, "negative": negative, "count": count, "seed": seed,
         "size": parse_size(size), "sampler": sampler, "steps": steps, "cfg": cfg, "strength": strength,
         "hires_scale": hires_scale, "hires_upscaler": hires_upscaler, "hires_denoise": hires_denoise,
-        "hires_steps": hires_steps,
+        "hires_steps": hires_steps, "finish": _finishing(finish),
     }  # fmt: skip
     request = None if again is not None else read_asked(file, given)
     choosing = ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
@@ -71,6 +72,15 @@ def portrait(
     else:
         report = _make(request, again, choosing, settings, face_names, out)
         common.answer(report, _words(report), as_json)
+
+
+def _finishing(steps: str | None) -> "FinishRequest | None":
+    if steps is None:
+        return None
+    from portraitist.finishing.steps import parse
+    from portraitist.requests import FinishRequest
+
+    return FinishRequest(parse(steps))
 
 
 def read_asked(file: Path | None, given: Mapping[str, object]) -> "PortraitRequest":

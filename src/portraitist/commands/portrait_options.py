@@ -43,4 +43,7 @@ KeepRejected = Annotated[
 Scorers = Annotated[
     list[str] | None, typer.Option("--scorer", metavar="NAME", help="A learned scorer that helps to choose.")
 ]
+Finish = Annotated[
+    str | None, typer.Option("--finish", metavar="STEPS", help="Such as retouch:0.5,upscale; see finish --help.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the portraits.")]
