@@ -77,7 +77,7 @@ def _skin(window: warp.Window) -> zones.Weights:
     import scipy.ndimage
 
     part = zones.zones_of(window)
-    other = (part.eyes + part.lips) / np.maximum(part.face, 1e-6)
+    other = (part.eyes + part.lips) / np.maximum(part.eyes + part.skin + part.lips, 1e-6)
     inside = np.pad(zones.inside(window), 1)
     deep = scipy.ndimage.distance_transform_edt(inside)[1:-1, 1:-1] / (_EDGE * window.eye_distance)
     return np.asarray(np.clip(deep, 0.0, 1.0) * (1.0 - np.clip(other, 0.0, 1.0)), dtype=np.float64)
