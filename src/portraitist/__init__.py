@@ -1,16 +1,21 @@
 """Portraitist: learns a person from a few photos and makes portraits, on your own machine.
 
-`from portraitist import check, train, portrait` are the acts of the command line as functions. They are loaded when
-first used, so that `import portraitist` stays quick.
+`from portraitist import check, train, portrait, finish` are the acts of the command line as functions. They are loaded
+when first used, so that `import portraitist` stays quick.
 """
 
 import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "portrait", "train"]
+__all__ = ["__version__", "check", "finish", "portrait", "train"]
 
-_ACTS = {"check": "portraitist.api", "train": "portraitist.api", "portrait": "portraitist.api"}
+_ACTS = {
+    "check": "portraitist.api",
+    "train": "portraitist.api",
+    "portrait": "portraitist.api",
+    "finish": "portraitist.api",
+}
 
 
 def __getattr__(name: str) -> Any:

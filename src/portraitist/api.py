@@ -17,6 +17,8 @@ from portraitist.requests import (
     CheckReport,
     ChooseRequest,
     Corners,
+    FinishReport,
+    FinishRequest,
     Framing,
     Kind,
     PortraitReport,
@@ -71,6 +73,35 @@ def check(
 def load_faces(settings: Settings) -> Faces:
     """The face stack of these settings."""
     return Faces.load(settings.models_folder / "faces", names=settings.faces, offline=settings.offline)
+
+
+def finish(
+    pictures: Sequence[Source],
+    steps: str,
+    *,
+    sitter: str | None = None,
+    seed: int = 42,
+    out: Path | str | None = None,
+    stages: Path | str | None = None,
+    home: Path | None = None,
+    on_step: OnStep = no_progress,
+) -> FinishReport:
+    """Take pictures through finishing steps, written as for the command: `retouch:0.5,upscale:scale=2`.
+
+    `out` has to be named for Pillow pictures. The report names the file of each. Raises UnknownName, BadRequest.
+    """
+    from portraitist.finisher import finish_files
+    from portraitist.finishing.steps import parse
+
+    if out is None and any(isinstance(one, Image) for one in pictures):
+        raise BadRequest("Where shall the pictures go?", hint="Name a folder: finish(pictures, steps, out=...)")
+    request = FinishRequest(parse(steps), seed, sitter)
+    settings = load_settings(home)
+    places = [None if place is None else Path(place) for place in (out, stages)]
+    with as_files(pictures) as files:
+        return finish_files(
+            files, request, settings, load_faces(settings), out=places[0], stages=places[1], on_step=on_step
+        )
 
 
 def train(

@@ -24,6 +24,7 @@ from portraitist.commands import (
     demo,
     doctor,
     export,
+    finish,
     idphoto,
     portrait,
     recipes,
@@ -40,8 +41,8 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 COMMANDS = (
-    setup, demo, check, train, captions, tags, trigger, portrait, idphoto, compare, sitters, styles, recipes, export,
-    convert, doctor,
+    setup, demo, check, train, captions, tags, trigger, portrait, finish, idphoto, compare, sitters, styles, recipes,
+    export, convert, doctor,
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What finishing is asked for and reports: frozen dataclasses of plain values; `requests` names them too."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from portraitist.types import Strict
@@ -64,3 +65,54 @@ class FusionReport(Strict):
     score_before: float | None = None
     score_after: float | None = None
     trials: tuple[FusionTrial, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinishStep(Strict):
+    """One step of finishing: its `name` (see `finishing.steps.STEPS`), `strength` 0 (the picture stays as it is, bit
+    for bit) … 1, and its own `settings` by name."""
+
+    name: str
+    strength: float = 1.0
+    settings: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FinishRequest(Strict):
+    """What is done to a finished picture, in this order. `seed` moves what is random (grain); `sitter` is whose photos
+    the step `fuse` takes, None in a portrait's request, which names the sitter itself."""
+
+    steps: tuple[FinishStep, ...] = ()
+    seed: int = 42
+    sitter: str | None = None
+
+
+@dataclass(frozen=True)
+class FinishNote(Strict):
+    """What a step has to say: a code, such as `no_face`, and a sentence. `skipped`: it did nothing."""
+
+    step: str
+    code: str
+    message: str
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class FinishedFile(Strict):
+    """One picture that was finished: the file that was written (size in pixels), what it was made of, what the steps
+    said, and the files of the pictures between, in order."""
+
+    file: str
+    source: str
+    width: int
+    height: int
+    notes: tuple[FinishNote, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinishReport(Strict):
+    """The document of `finish --json`."""
+
+    request: FinishRequest
+    files: tuple[FinishedFile, ...]

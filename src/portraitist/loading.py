@@ -10,10 +10,11 @@ from pathlib import Path
 from portraitist import families
 from portraitist.captions.tagger import Tagger
 from portraitist.devices import choose_device
+from portraitist.errors import MissingModel, UnknownName
 from portraitist.families.base import Model
 from portraitist.families.found import place_of
 from portraitist.generation.styled import meant_for
-from portraitist.recipes import Base, Style, find_all
+from portraitist.recipes import LIBRARY, Base, Style, find_all
 from portraitist.settings import Settings
 
 
@@ -38,3 +39,36 @@ def styles_of(settings: Settings, base: Base) -> tuple[Style, ...]:
     found = find_all(Style, library_folders(settings))
     meant = [style for style in found if style.shown and meant_for(style, base)]
     return tuple(sorted(meant, key=lambda style: (not style.photo, style.name)))
+
+
+def lora_of(style: Style, settings: Settings) -> Path | None:
+    """The file of a style's own LoRA, or None where it has none: a path, or a file in the style's folder.
+
+    Raises MissingModel where it is not there.
+    """
+    if style.lora is None:
+        return None
+    folders = [root / "styles" / style.name for root in (*library_folders(settings), LIBRARY)]
+    places = (folder / name for folder in (Path(), *folders) for name in (style.lora, f"{style.lora}.safetensors"))
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise MissingModel(
+            f"The style {style.name!r} has no LoRA {style.lora}.", hint=f"Put it into {folders[0]}, beside style.toml."
+        )
+    return found
+
+
+def find_lora(name: str, settings: Settings) -> Path:
+    """The file of another LoRA: a path, or `NAME.safetensors` anywhere below `library/loras` of the home folder.
+
+    Raises UnknownName with those that are there.
+    """
+    path = Path(name)
+    if path.suffix == ".safetensors" and path.is_file():
+        return path.resolve()
+    places = [root / "loras" for root in library_folders(settings)]
+    found = {file.stem: file for place in places for file in sorted(place.rglob("*.safetensors"))}
+    if name.removesuffix(".safetensors") not in found:
+        hint = f"There are: {', '.join(sorted(found))}." if found else f"Put LoRA files (.safetensors) into {places[0]}"
+        raise UnknownName("LoRA", name, hint=hint)
+    return found[name.removesuffix(".safetensors")]

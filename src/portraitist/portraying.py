@@ -12,11 +12,13 @@ from portraitist import measure
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
+from portraitist.finisher import portrait_finisher
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import advice, plan
-from portraitist.generation.styled import check_meant, with_style
+from portraitist.generation.prompts import loras_of
+from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
-from portraitist.loading import library_folders, load_base
+from portraitist.loading import find_lora, library_folders, load_base, lora_of
 from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Base, Recipe, Style, find
 from portraitist.requests import (
@@ -30,9 +32,13 @@ from portraitist.requests import (
 )
 from portraitist.selecting import make_chosen, make_plan
 from portraitist.settings import Settings
-from portraitist.sitting import Sitting, check_again, make, sit
+from portraitist.sitting import Sitting, check_again, make, sit, with_others
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
-from portraitist.types import OnStep, no_progress
+from portraitist.types import LoraUse, OnStep, no_progress
+from portraitist.weights import sha256_of
+
+STYLE_STRENGTH, BESIDE_STYLE = 0.25, 0.95
+"""Of a style's LoRA, and of the likeness beside one, where nobody says otherwise."""
 
 
 def portrait_sitter(
@@ -55,11 +61,13 @@ def portrait_sitter(
     base, style = find_base(record.base, settings), _style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    finisher = portrait_finisher(request.finish, settings, faces, folder)
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
-    filled = _filled(request, sitting, record, style, base, settings)
+    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
+    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    sitting = with_others(sitting, filled.loras, files, model)
     return make_chosen(
         filled, sitting, model, faces, root, choosing, settings.choosing,
         scorers=scorers, photo=style.photo if style else True, on_step=on_step,
@@ -74,7 +82,9 @@ def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
         check_meant(style, base)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, measure.read_record(folder.faces))
-    full = complete(_filled(request, sitting, record, style, base, settings), model)
+    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    with_others(sitting, filled.loras, files, model)  # what is wrong with them is told now
+    full = complete(filled, model)
     passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
               for one in plan(full, model.multiple)]  # fmt: skip
     told = advice(full, base.size, model.multiple)
@@ -95,7 +105,32 @@ def _filled(
     recipe = find(Recipe, record.recipe or base.recipe, library_folders(settings))
     name = style.name if style is not None else None
     asked = replace(request, sitter=sitting.folder.name, style=name, base=record.base)
+    own = on_base(style, base) if style is not None else None
+    if own is not None and own.lora is not None and request.strength is None and own.strength is None:
+        asked = replace(asked, strength=BESIDE_STYLE)
     return replace(with_style(asked, style, sitting.subject, base, recipe), likeness_sha256=sitting.sha256)
+
+
+def _with_loras(
+    request: PortraitRequest, style: Style | None, base: Base, settings: Settings
+) -> tuple[PortraitRequest, list[Path]]:
+    """The request with all LoRAs that it, its prompt and its style name, pinned, and their files.
+
+    A style's own comes with 0.25, and lets the likeness stand back to 0.95, unless somebody says otherwise.
+    """
+    prompt, told = loras_of(request.prompt or "")
+    uses = [*request.loras, *told]
+    files = [find_lora(use.name, settings) for use in uses]
+    own = on_base(style, base) if style is not None else None
+    file = lora_of(own, settings) if own is not None else None
+    if own is not None and file is not None and not any(use.name == str(file) for use in uses):
+        uses.append(LoraUse(str(file), STYLE_STRENGTH if own.lora_strength is None else own.lora_strength))
+        files.append(file)
+    pinned = (
+        replace(use, strength=1.0 if use.strength is None else use.strength, sha256=use.sha256 or sha256_of(file))
+        for use, file in zip(uses, files, strict=True)
+    )
+    return replace(request, prompt=prompt, loras=tuple(pinned)), files
 
 
 def portrait_again(
@@ -108,10 +143,13 @@ def portrait_again(
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
     base = find_base(record.base, settings)
+    finisher = portrait_finisher(request.finish, settings, faces, folder)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = sit(folder, record, model, _faces_of(folder, faces))
+    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
     check_again(request, sitting, model)
+    files = [find_lora(use.name, settings) for use in request.loras]
+    sitting = with_others(sitting, request.loras, files, model)
     made = make(request, sitting, model, faces, root, on_step=on_step)
     return PortraitsReport(str(root), tuple(one.report for one in made))
 

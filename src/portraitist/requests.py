@@ -13,10 +13,15 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from portraitist.errors import BadRequest
+from portraitist.finish_requests import FinishedFile as FinishedFile
+from portraitist.finish_requests import FinishNote as FinishNote
+from portraitist.finish_requests import FinishReport as FinishReport
+from portraitist.finish_requests import FinishRequest as FinishRequest
+from portraitist.finish_requests import FinishStep as FinishStep
 from portraitist.finish_requests import FusionReport as FusionReport
 from portraitist.finish_requests import FusionSettings as FusionSettings
 from portraitist.finish_requests import FusionTrial as FusionTrial
-from portraitist.types import Strict
+from portraitist.types import LoraUse, Strict
 
 T = TypeVar("T")
 
@@ -115,6 +120,8 @@ class PortraitRequest(Strict):
     hires_upscaler: str | None = None
     hires_denoise: float | None = None
     hires_steps: int | None = None
+    loras: tuple[LoraUse, ...] = ()
+    finish: FinishRequest | None = None
 
 
 @dataclass(frozen=True)

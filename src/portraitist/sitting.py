@@ -6,7 +6,7 @@ Knows the sitter's folder, styles and seeds. Knows no training.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
 from portraitist.requests import PortraitReport, PortraitRequest, TrainRequest
 from portraitist.store.sitters import SitterFolder, SitterRecord
-from portraitist.types import Embedding, OnStep, Picture, Step, derive_seed, no_progress
+from portraitist.types import Embedding, LoraUse, OnStep, Picture, Step, derive_seed, no_progress
 from portraitist.weights import sha256_of
 
 
@@ -39,13 +39,16 @@ class Made:
 
 @dataclass(frozen=True)
 class Sitting:
-    """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces."""
+    """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces; and what the
+    pictures go through once they are drawn."""
 
     folder: SitterFolder
     subject: str
     lora: Lora
     sha256: str
     record: measure.FaceRecord
+    finisher: Callable[[Picture], Picture] | None = None
+    others: tuple[tuple[Lora, float], ...] = ()
 
 
 def sit(folder: SitterFolder, record: SitterRecord, model: Model, faces: measure.FaceRecord) -> Sitting:
@@ -57,6 +60,20 @@ def sit(folder: SitterFolder, record: SitterRecord, model: Model, faces: measure
         )
     words = subject(record.trigger, record.class_word)
     return Sitting(folder, words, read(folder.likeness, model.slots()), sha256_of(folder.likeness), faces)
+
+
+def with_others(sitting: Sitting, uses: Sequence[LoraUse], files: Sequence[Path], model: Model) -> Sitting:
+    """The sitting with other LoRAs beside the likeness, read from `files`. Raises UnfitModel for one of another family,
+    or where it is not the file that a portrait was made with."""
+    others = []
+    for use, file in zip(uses, files, strict=True):
+        if use.sha256 is not None and use.sha256 != sha256_of(file):
+            raise UnfitModel(
+                f"The LoRA {use.name} is another file than the one that this portrait was made with.",
+                hint="Ask for a new portrait.",
+            )
+        others.append((read(file, model.slots()), 1.0 if use.strength is None else use.strength))
+    return replace(sitting, others=tuple(others))
 
 
 def make_styled(
@@ -118,7 +135,9 @@ def make_each(
 ) -> Generator[Made, None, None]:
     """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
     pinned = replace(request, likeness_sha256=sitting.sha256)
-    for portrait in generate(pinned, model, sitting.lora, on_step):
+    for portrait in generate(pinned, model, sitting.lora, on_step, others=sitting.others):
+        if sitting.finisher is not None:
+            portrait = replace(portrait, pixels=sitting.finisher(portrait.pixels))
         yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
 
 

@@ -87,6 +87,15 @@ class Span:
 
 
 @dataclass(frozen=True)
+class LoraUse(Strict):
+    """A LoRA beside the sitter's: its name or path, how strongly (None: the usual), and which file that is."""
+
+    name: str
+    strength: float | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Step:
     """What a long stage tells about itself: `done` of `total` steps of `stage`; `detail` is for people."""
 

@@ -12,9 +12,10 @@ import typer
 from portraitist.commands import common
 from portraitist.commands import portrait_options as options
 from portraitist.errors import BadFile, BadRequest
+from portraitist.types import LoraUse
 
 if TYPE_CHECKING:
-    from portraitist.requests import ChooseRequest, PortraitReport, PortraitRequest, PortraitsReport
+    from portraitist.requests import ChooseRequest, FinishRequest, PortraitReport, PortraitRequest, PortraitsReport
     from portraitist.settings import Settings
 
 
@@ -51,30 +52,59 @@ def portrait(
     keep_rejected: options.KeepRejected = False,
     scorers: options.Scorers = None,
     sign: common.Sign = False,
+    finish: options.Finish = None,
+    loras: options.Loras = None,
     face_names: common.FaceNames = None,
     out: options.Out = None,
     as_json: common.Json = False,
 ) -> None:
     """Make portraits of a sitter in a style or by your own words."""
-    from portraitist.requests import ChooseRequest
-
     given = {
         "sitter": sitter, "style": style, "prompt": prompt, "negative": negative, "count": count, "seed": seed,
         "size": parse_size(size), "sampler": sampler, "steps": steps, "cfg": cfg, "strength": strength,
         "hires_scale": hires_scale, "hires_upscaler": hires_upscaler, "hires_denoise": hires_denoise,
-        "hires_steps": hires_steps,
+        "hires_steps": hires_steps, "finish": _finishing(finish), "loras": _loras(loras),
     }  # fmt: skip
     request = None if again is not None else read_asked(file, given)
-    choosing = ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
     settings = common.settings_of(context)
     if request is not None and dry_run:
         _tell_plan(request, settings, as_json)
-    else:
-        signer = common.signer(settings) if sign else None
-        report = _make(request, again, choosing, settings, face_names, out)
-        made = (*report.portraits, *report.rejected)
-        common.sign_files(signer, [Path(report.folder) / one.file for one in made if one.file])
-        common.answer(report, _words(report), as_json)
+        return
+    signer = common.signer(settings) if sign else None
+    choosing = _choosing(budget, candidates, keep_rejected, scorers)
+    report = _make(request, again, choosing, settings, face_names, out)
+    common.sign_files(signer, _files(report))
+    common.answer(report, _words(report), as_json)
+
+
+def _choosing(
+    budget: int | None, candidates: int | None, keep_rejected: bool, scorers: list[str] | None
+) -> "ChooseRequest":
+    from portraitist.requests import ChooseRequest
+
+    return ChooseRequest(budget, candidates, keep_rejected, tuple(scorers or ()))
+
+
+def _files(report: "PortraitsReport") -> list[Path]:
+    made = (*report.portraits, *report.rejected)
+    return [Path(report.folder) / one.file for one in made if one.file]
+
+
+def _loras(given: list[str] | None) -> list[LoraUse] | None:
+    """`NAME` or `NAME:0.6`, each."""
+    if not given:
+        return None
+    found = (re.fullmatch(r"(.+?)(?::([+-]?[\d.]+))?", one) for one in given)
+    return [LoraUse(one[1], float(one[2]) if one[2] else None) for one in found if one is not None]
+
+
+def _finishing(steps: str | None) -> "FinishRequest | None":
+    if steps is None:
+        return None
+    from portraitist.finishing.steps import parse
+    from portraitist.requests import FinishRequest
+
+    return FinishRequest(parse(steps))
 
 
 def read_asked(file: Path | None, given: Mapping[str, object]) -> "PortraitRequest":

@@ -16,6 +16,10 @@ Sampler = Annotated[str | None, typer.Option("--sampler", help="By its name in t
 Steps = Annotated[int | None, typer.Option("--steps", help="Of the sampler.")]
 Cfg = Annotated[float | None, typer.Option("--cfg", help="How closely the words are followed.")]
 Strength = Annotated[float | None, typer.Option("--strength", help="Of the likeness; 1 is as trained.")]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", metavar="NAME[:X]", help="Another LoRA and its strength (1); more than once for several."),
+]
 HiresScale = Annotated[
     float | None, typer.Option("--hires-scale", help="Draw a second pass, so many times as large (1 to 4).")
 ]
@@ -42,5 +46,8 @@ KeepRejected = Annotated[
 ]
 Scorers = Annotated[
     list[str] | None, typer.Option("--scorer", metavar="NAME", help="A learned scorer that helps to choose.")
+]
+Finish = Annotated[
+    str | None, typer.Option("--finish", metavar="STEPS", help="Such as retouch:0.5,upscale; see finish --help.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the portraits.")]

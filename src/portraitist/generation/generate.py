@@ -6,7 +6,7 @@ Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,16 +70,22 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
 
 @torch.no_grad()
 def generate(
-    request: PortraitRequest, model: Model, lora: Lora | None = None, on_step: OnStep = no_progress
+    request: PortraitRequest,
+    model: Model,
+    lora: Lora | None = None,
+    on_step: OnStep = no_progress,
+    *,
+    others: Sequence[tuple[Lora, float]] = (),
 ) -> Iterator[Portrait]:
-    """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base.
+    """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base; `others` are
+    added with their strengths.
 
     What the request leaves open comes from the base (see `complete`). Raises BadRequest or UnknownName before the first
     picture, UnfitModel if the LoRA is of another family, OutOfMemory; `on_step` cancels by raising Cancelled.
     """
     full = complete(request, model)
     seeds = picture_seeds(full)
-    loras = [(lora, full.strength or 0.0)] if lora is not None else []
+    loras = [*([(lora, full.strength or 0.0)] if lora is not None else []), *others]
     passes = plan(full, model.multiple)
     looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
     clock = _Clock(on_step, len(seeds) * looks)

@@ -1,6 +1,7 @@
 """What a generation gives back, and the words that travel inside the picture file. Knows no network and no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from portraitist import __version__
 from portraitist.requests import PortraitRequest, to_json
@@ -30,6 +31,8 @@ def parameters(request: PortraitRequest) -> str:
 
     sampler, schedule = webui_names(request.sampler or "")
     width, height = request.size or (0, 0)
+    named = [(request.sitter, request.likeness_sha256), *((Path(use.name).stem, use.sha256) for use in request.loras)]
+    hashes = ", ".join(f"{name}: {sha256[:12]}" for name, sha256 in named if sha256)
     values = {
         "Steps": request.steps,
         "Sampler": sampler,
@@ -43,10 +46,11 @@ def parameters(request: PortraitRequest) -> str:
         "Hires upscaler": request.hires_upscaler.title() if request.hires_upscaler else None,
         "Model": request.base_version or request.base,
         "Clip skip": request.clip_skip if (request.clip_skip or 1) > 1 else None,
-        "Lora hashes": f'"{request.sitter}: {request.likeness_sha256[:12]}"' if request.likeness_sha256 else None,
+        "Lora hashes": f'"{hashes}"' if hashes else None,
         "Version": f"portraitist {__version__}",
     }
     tail = ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)
     lora = f" <lora:{request.sitter}:{request.strength:g}>" if request.likeness_sha256 and request.strength else ""
+    lora += "".join(f" <lora:{Path(use.name).stem}:{use.strength or 0:g}>" for use in request.loras)
     negative = f"Negative prompt: {request.negative}\n" if request.negative else ""
     return f"{request.prompt or ''}{lora}\n{negative}{tail}"

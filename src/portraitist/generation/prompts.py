@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from portraitist.errors import BadRequest
-from portraitist.types import Span
+from portraitist.types import LoraUse, Span
 
 MAX_LETTERS = 4000
 MAX_WEIGHT = 10.0
@@ -27,6 +27,22 @@ def clean(prompt: str) -> str:
         raise BadRequest(f"The prompt has {len(prompt)} letters; at most {MAX_LETTERS} are taken.")
     parts = (" ".join(part.split()) for part in _LORA.sub("", prompt).split(","))
     return ", ".join(part for part in parts if part)
+
+
+def loras_of(prompt: str) -> tuple[str, tuple[LoraUse, ...]]:
+    """The prompt without its `<lora:name:0.6>`, and what they say. Raises BadRequest that names the column."""
+    uses = []
+    for found in _LORA.finditer(prompt):
+        _, name, *told = (part.strip() for part in found[0][1:-1].split(":"))
+        strength = _number(told[0]) if told else 1.0
+        if not name or strength is None:
+            raise BadRequest(
+                f"Column {found.start() + 1} of the prompt: {found[0]!r} names no LoRA.", hint="Write <lora:name:0.6>."
+            )
+        uses.append(LoraUse(name, strength))
+    if not uses and (broken := re.search(r"<(?:lora|lyco):", prompt, re.IGNORECASE)):
+        raise BadRequest(f"Column {broken.start() + 1} of the prompt: '<lora:' is not closed.", hint="Close it with >.")
+    return _LORA.sub("", prompt), tuple(uses)
 
 
 def parse(prompt: str) -> tuple[Span, ...]:

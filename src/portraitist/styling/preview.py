@@ -15,13 +15,13 @@ from portraitist.families.found import find_base
 from portraitist.generation.generate import generate
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import fit, save_jpeg
-from portraitist.loading import library_folders, load_base
+from portraitist.loading import library_folders, load_base, lora_of
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style, find
 from portraitist.requests import PortraitRequest
 from portraitist.settings import Settings
 from portraitist.store.sitters import SitterStore
-from portraitist.styling.shelf import folder_of, lora_of
+from portraitist.styling.shelf import folder_of
 from portraitist.types import OnStep, Seed, no_progress
 
 LONGEST = 224

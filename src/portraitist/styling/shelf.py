@@ -15,7 +15,7 @@ from typing import Any
 
 import tomli_w
 
-from portraitist.errors import BadFile, BadRequest, MissingModel
+from portraitist.errors import BadFile, BadRequest
 from portraitist.files import replacing_folder, write_text
 from portraitist.loading import library_folders
 from portraitist.recipes import LIBRARY, Style, find, find_all, read_toml
@@ -53,23 +53,6 @@ def preview_of(name: str, settings: Settings) -> Path | None:
     """The preview of a style, or None where nothing was drawn; a user's own beats the library's."""
     places = (root / "styles" / name / file for root in (*library_folders(settings), LIBRARY) for file in PREVIEWS)
     return next((place for place in places if place.is_file()), None)
-
-
-def lora_of(style: Style, settings: Settings) -> Path | None:
-    """The file of a style's own LoRA, or None where it has none: a path, or a file in the style's folder.
-
-    Raises MissingModel where it is not there.
-    """
-    if style.lora is None:
-        return None
-    folders = [root / "styles" / style.name for root in (*library_folders(settings), LIBRARY)]
-    places = (folder / name for folder in (Path(), *folders) for name in (style.lora, f"{style.lora}.safetensors"))
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise MissingModel(
-            f"The style {style.name!r} has no LoRA {style.lora}.", hint=f"Put it into {folders[0]}, beside style.toml."
-        )
-    return found
 
 
 def read_style(file: Path) -> Style:
