@@ -5,7 +5,9 @@ Knows files, their text and the sitter whose photos are fused; what the steps do
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from portraitist.errors import BadFile, BadRequest
@@ -14,7 +16,7 @@ from portraitist.faces.masks import SelfieMasker
 from portraitist.files import make_folder
 from portraitist.finishing.fusion import fuse
 from portraitist.finishing.steps import Finished, Fuser, Tools, Values, checked, finish
-from portraitist.fusing import fusion_of
+from portraitist.fusing import fusion_of, is_drawn
 from portraitist.images import decode, read_bytes, read_png_text, save_png, size_of
 from portraitist.requests import (
     FinishedFile,
@@ -32,6 +34,9 @@ from portraitist.weights import require
 
 TEXT = "portraitist-finish"
 """The chunk of a PNG that holds the request of finishing."""
+
+Finisher = Callable[[Picture], tuple[Picture, tuple[FinishNote, ...]]]
+"""Takes a portrait through the bench, and says what was done."""
 
 _MARK = b"trainedAlgorithmicMedia"
 _LEARNED = frozenset({"restore", "upscale"})
@@ -74,14 +79,22 @@ def _check(files: Sequence[Path], request: FinishRequest) -> None:
 
 
 def portrait_finisher(
-    request: FinishRequest | None, settings: Settings, faces: Faces, folder: SitterFolder
-) -> Callable[[Picture], Picture] | None:
-    """What a portrait of this sitter goes through once it is drawn; None without steps. Raises as `checked` does."""
+    request: FinishRequest | None, settings: Settings, faces: Faces, folder: SitterFolder, *, drawn: bool = False
+) -> Finisher | None:
+    """What a portrait of this sitter goes through; None without steps. `drawn`: it is drawn or painted.
+
+    Raises as `checked` does.
+    """
     if request is None or not request.steps:
         return None
     checked(request)
-    tools = make_tools(request, settings, faces, folder)
-    return lambda picture: finish(picture, request, tools).picture
+    tools = replace(make_tools(request, settings, faces, folder), drawn=drawn)
+
+    def run(picture: Picture) -> tuple[Picture, tuple[FinishNote, ...]]:
+        done = finish(picture, request, tools)
+        return done.picture, done.notes
+
+    return run
 
 
 def make_tools(request: FinishRequest, settings: Settings, faces: Faces, folder: SitterFolder | None) -> Tools:
@@ -95,9 +108,11 @@ def make_tools(request: FinishRequest, settings: Settings, faces: Faces, folder:
 def _fuser(folder: SitterFolder, faces: Faces) -> Fuser:
     sources, gate = fusion_of(folder, faces)
 
-    def run(picture: Picture, found: Sequence[Face], values: Values, strength: float) -> tuple[Picture, FinishNote]:
+    def run(
+        picture: Picture, found: Sequence[Face], values: Values, strength: float, drawn: bool
+    ) -> tuple[Picture, FinishNote]:
         asked = from_data(FusionSettings, {"strength": strength, **values})
-        fused = fuse(picture, found, sources, asked, gate)
+        fused = fuse(picture, found, sources, asked, gate, drawn=drawn)
         report = fused.report
         message = report.message
         if report.fused:
@@ -123,6 +138,7 @@ def _finish_file(
 ) -> FinishedFile:
     data = read_bytes(file, settings.max_photo_bytes)
     picture = decode(data, name=file.name, max_pixels=settings.max_photo_pixels)
+    tools = replace(tools, drawn=_drawn(file, data))
     done = finish(picture, request, tools, stages=stages is not None, on_step=on_step)
     made = _MARK in data or _learned(done)
     target = (out if out is not None else file.parent) / f"{file.stem}-finished.png"
@@ -147,3 +163,12 @@ def _text(file: Path, data: bytes) -> dict[str, str]:
         return {key: value for key, value in read_png_text(file).items() if not key.startswith("XML:")}
     except BadFile:
         return {}
+
+
+def _drawn(file: Path, data: bytes) -> bool:
+    """Whether a portrait of ours was drawn or painted, by the words that it was asked for with."""
+    try:
+        asked = json.loads(_text(file, data).get("portraitist", "{}"))
+    except ValueError:
+        return False
+    return is_drawn(None, str(asked.get("prompt") or "")) if isinstance(asked, dict) else False

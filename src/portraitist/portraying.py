@@ -13,6 +13,7 @@ from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
+from portraitist.fusing import is_drawn
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import advice, plan
 from portraitist.generation.prompts import loras_of
@@ -20,7 +21,7 @@ from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
 from portraitist.loading import find_lora, library_folders, load_base, lora_of
 from portraitist.ranking.scorers import load_scorers
-from portraitist.recipes import Base, Recipe, Style, find
+from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
     ChooseRequest,
     PassReport,
@@ -61,7 +62,8 @@ def portrait_sitter(
     base, style = find_base(record.base, settings), _style_of(request, settings)
     if style is not None:
         check_meant(style, base)
-    finisher = portrait_finisher(request.finish, settings, faces, folder)
+    drawn = is_drawn(style, request.prompt)
+    finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
@@ -143,7 +145,9 @@ def portrait_again(
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
     base = find_base(record.base, settings)
-    finisher = portrait_finisher(request.finish, settings, faces, folder)
+    known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
+    drawn = is_drawn(_style_of(request, settings) if known else None, request.prompt)
+    finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
     sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)

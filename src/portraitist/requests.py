@@ -284,6 +284,7 @@ class PortraitReport(Strict):
     photo: bool = True
     scores: PortraitScores | None = None
     reasons: tuple[Reason, ...] = ()
+    finished: tuple[FinishNote, ...] = ()  # what the steps of finishing did
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from portraitist.generation.styled import with_style
 from portraitist.images import save_png
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
-from portraitist.requests import PortraitReport, PortraitRequest, TrainRequest
+from portraitist.requests import FinishNote, PortraitReport, PortraitRequest, TrainRequest
 from portraitist.store.sitters import SitterFolder, SitterRecord
 from portraitist.types import Embedding, LoraUse, OnStep, Picture, Step, derive_seed, no_progress
 from portraitist.weights import sha256_of
@@ -47,7 +47,7 @@ class Sitting:
     lora: Lora
     sha256: str
     record: measure.FaceRecord
-    finisher: Callable[[Picture], Picture] | None = None
+    finisher: Callable[[Picture], tuple[Picture, tuple[FinishNote, ...]]] | None = None
     others: tuple[tuple[Lora, float], ...] = ()
 
 
@@ -136,9 +136,12 @@ def make_each(
     """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
     pinned = replace(request, likeness_sha256=sitting.sha256)
     for portrait in generate(pinned, model, sitting.lora, on_step, others=sitting.others):
+        notes: tuple[FinishNote, ...] = ()
         if sitting.finisher is not None:
-            portrait = replace(portrait, pixels=sitting.finisher(portrait.pixels))
-        yield _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
+            pixels, notes = sitting.finisher(portrait.pixels)
+            portrait = replace(portrait, pixels=pixels)
+        made = _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
+        yield replace(made, report=replace(made.report, finished=notes))
 
 
 def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> None:

@@ -9,50 +9,14 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from benchmarks.pets_draw import draw
 from portraitist.faces import Faces
-from portraitist.images import fit, read_picture, read_request, save_jpeg
+from portraitist.images import read_picture, read_request
 from portraitist.settings import load_settings
 from tests.commands.calling import call
+from tests.commands.tiny_home import home, own_home
 
 Capture = pytest.CaptureFixture[str]
-
-RECIPE = """
-name = "{name}"
-rank = 4
-alpha = 4.0
-batch = 2
-visits_per_photo = 2
-min_visits = {visits}
-crops_per_photo = 2
-checkpoints = 2
-"""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
-    """A home folder whose own library has the tiny base, a short recipe and two styles in place of the many."""
-    home = tmp_path_factory.mktemp("home")
-    library = home / "library"
-    for shelf in ("bases", "recipes"):
-        (library / shelf).mkdir(parents=True)
-    (library / "bases" / "tiny.toml").write_text(
-        f'name = "tiny"\nfamily = "sd15"\nsource = "file:{tiny_base}"\nversion = "tiny-1"\nsize = [64, 64]\n'
-        'recipe = "short"\nsteps = 2\nsampler = "DDIM"\n'
-    )
-    tiny = (library / "bases" / "tiny.toml").read_text()
-    (library / "bases" / "mini.toml").write_text(tiny.replace('name = "tiny"', 'name = "mini"'))
-    (library / "recipes" / "short.toml").write_text(RECIPE.format(name="short", visits=8))
-    choosy = RECIPE.format(name="choosy", visits=8) + "choose_pictures = 2\nchoose_steps = 1\n"
-    (library / "recipes" / "choosy.toml").write_text(choosy)
-    return home
-
-
-@pytest.fixture(autouse=True)
-def own_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
-    monkeypatch.setenv("PORTRAITIST_HOME", str(home))
-    monkeypatch.setenv("PORTRAITIST_DEVICE", "cpu")
+__all__ = ["home", "own_home"]
 
 
 @pytest.fixture(scope="module")
@@ -289,19 +253,6 @@ def test_ctrl_c_saves_a_state_and_resume_ends_with_the_same_weights(
     assert whole.keys() == halves.keys() and all((whole[key] == halves[key]).all() for key in whole)
 
 
-def test_sitters_are_listed_exported_and_deleted(trained: Path, home: Path, tmp_path: Path, capsys: Capture) -> None:
-    capsys.readouterr()
-    assert call("sitters", "list", "--json") == 0
-    rows = json.loads(capsys.readouterr().out)["sitters"]
-    assert {"anna"} <= {row["name"] for row in rows}
-    assert call("sitters", "export", "anna", "--out", tmp_path / "anna.zip") == 0
-    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
-        assert "anna/anna.safetensors" in archive.namelist()
-    assert call("sitters", "delete", "anna", "--json") == 2, "never without --yes"
-    assert call("sitters", "delete", "anna", "--yes") == 0
-    assert not (home / "sitters" / "anna").exists()
-
-
 def test_styles_are_listed_with_photo_and_painted_ones(capsys: Capture) -> None:
     assert call("styles", "list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["styles"]
@@ -342,21 +293,6 @@ def test_photographs_of_a_real_person_go_through(faces: Faces, tmp_path: Path, c
     assert call("portrait", "--sitter", "real", "-n", 1, "--out", tmp_path) == 0
 
 
-def test_a_pet_goes_the_whole_way(faces: Faces, tmp_path: Path, capsys: Capture) -> None:
-    for number in range(4):
-        save_jpeg(tmp_path / f"{number}.jpg", fit(draw(number, 3).picture, 320)[0], made=False)
-    assert call("check", tmp_path, "--kind", "pet", "--json") == 0
-    photos = json.loads(capsys.readouterr().out)["photos"]
-    assert all(photo["face"] is None and photo["subject"][2] > 64 for photo in photos)
-    arguments = ("--kind", "pet", "--class", "cat", "--base", "tiny", "--portraits", "0", "--json")
-    assert call("train", tmp_path, "--sitter", "tom", *arguments) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["likeness"]["score"] is None and "pet" in report["likeness"]["reason"]
-    assert set(report["captions"].values()) == {"ohwx cat"} and report["held_out"] == []
-    assert call("portrait", "--sitter", "tom", "--prompt", "smile", "-n", "1", "--out", tmp_path / "made") == 0
-    assert len(list((tmp_path / "made").glob("*.png"))) == 1
-
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -377,3 +313,52 @@ def test_the_examples_are_planned_as_written_and_drawn_small(
     side = 64 * len(passes)
     with Image.open(file) as picture:
         assert picture.size == (side, side) and "Sampler: " in picture.text["parameters"]
+
+
+def test_another_lora_comes_by_option_by_prompt_and_with_a_style(
+    home: Path, trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    place = home / "library" / "loras" / "inks"
+    place.mkdir(parents=True)
+    (place / "red.safetensors").write_bytes((trained / "anna.safetensors").read_bytes())
+
+    def draw(name: str, *more: object) -> Path:
+        asked = ("portrait", "--sitter", "anna", "-n", "1", "--seed", "5", "--out", tmp_path / name)
+        assert call(*asked, *more, "--json") == 0
+        capsys.readouterr()
+        (file,) = (tmp_path / name).glob("*.png")
+        return Path(file)
+
+    plain = read_picture(draw("plain", "--prompt", "smile"))
+    by_option = draw("option", "--prompt", "smile", "--lora", "red:0.5")
+    by_prompt = draw("prompt", "--prompt", "smile <lora:red:0.5>")
+    np.testing.assert_array_equal(read_picture(by_option), read_picture(by_prompt))
+    assert not np.array_equal(plain, read_picture(by_option))
+    told = read_request(by_option)["loras"]
+    assert [(one["name"], one["strength"], len(one["sha256"])) for one in told] == [("red", 0.5, 64)]
+    with Image.open(by_option) as picture:
+        assert "<lora:red:0.5>" in picture.text["parameters"] and ", red: " in picture.text["parameters"]
+    assert call("portrait", "--again", by_option, "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    np.testing.assert_array_equal(read_picture(again), read_picture(by_option))
+    words = ("--prompt", "{sitter}, smile", "--lora", place / "red.safetensors")
+    assert call("styles", "add", "reddish", *words) == 0
+    asked = read_request(draw("style", "--style", "reddish"))
+    assert asked["strength"] == 0.95 and [one["strength"] for one in asked["loras"]] == [0.25]
+    assert call("portrait", "--sitter", "anna", "--prompt", "smile", "--lora", "blue") == 2
+    assert "red" in capsys.readouterr().err
+    (place / "red.safetensors").write_bytes((trained / "anna.safetensors").read_bytes()[:-8])
+    assert call("portrait", "--again", by_option, "--out", tmp_path / "again") == 3
+
+
+def test_sitters_are_listed_exported_and_deleted(trained: Path, home: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert call("sitters", "list", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["sitters"]
+    assert {"anna"} <= {row["name"] for row in rows}
+    assert call("sitters", "export", "anna", "--out", tmp_path / "anna.zip") == 0
+    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
+        assert "anna/anna.safetensors" in archive.namelist()
+    assert call("sitters", "delete", "anna", "--json") == 2, "never without --yes"
+    assert call("sitters", "delete", "anna", "--yes") == 0
+    assert not (home / "sitters" / "anna").exists()

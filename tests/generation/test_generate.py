@@ -75,7 +75,7 @@ def test_everything_in_the_request_counts(model: Model, lora: Lora) -> None:
     assert not same(first, make(base, model)[0])
     assert {item.name for item in fields(base)} - set(others) <= {
         "sitter", "style", "count", "base", "base_version", "likeness_sha256", "hires_upscaler", "hires_denoise",
-        "hires_steps",
+        "hires_steps", "loras", "finish",
     }  # fmt: skip
 
 
@@ -137,6 +137,13 @@ def test_every_sampler_is_repeatable(model: Model, name: str) -> None:
     request = replace(REQUEST, count=1, sampler=name, steps=3)
     (one,), (two,) = make(request, model), make(request, model)
     assert same(one, two) and one.pixels.std() > 10
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M Beta", "UniPC Beta", "LCM"])
+def test_schedules_of_many_steps_run_through(model: Model, name: str) -> None:
+    told: list[Step] = []
+    (portrait,) = generate(replace(REQUEST, count=1, sampler=name, steps=51), model, on_step=told.append)
+    assert portrait.pixels.std() > 10 and told[-1].done == len(told) == 51
 
 
 def test_samplers_are_found_by_many_names(model: Model) -> None:

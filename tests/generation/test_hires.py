@@ -75,6 +75,13 @@ def test_every_kind_of_sampler_can_begin_in_the_middle(model: Model, sampler: st
     assert told[-1].done == told[-1].total == len(told)
 
 
+def test_lcm_begins_in_the_middle_of_a_schedule_longer_than_its_own(model: Model) -> None:
+    told: list[Step] = []
+    request = replace(REQUEST, sampler="LCM", steps=1, hires_steps=4, hires_denoise=0.07)
+    (portrait,) = generate(request, model, on_step=told.append)
+    assert portrait.pixels.std() > 10 and told[-1].done == len(told) == 5
+
+
 def test_the_webui_reads_what_was_asked(model: Model) -> None:
     (portrait,) = generate(replace(REQUEST, hires_upscaler="latent"), model)
     told = portrait.text()["parameters"]
@@ -85,6 +92,7 @@ def test_the_webui_reads_what_was_asked(model: Model) -> None:
     ("settings", "words"),
     [
         ({"hires_scale": 0.5}, "above 1"), ({"hires_scale": 9.0}, "at most 4"), ({"hires_denoise": 0.0}, "above 0"),
+        ({"hires_denoise": 0.003}, "at most 1000 steps"),
         ({"hires_scale": None, "hires_steps": 4}, "without its scale"), ({"hires_steps": 999}, "between 1 and 150"),
         ({"size": (2048, 2048), "hires_scale": 4.0}, "at most 4096"),
     ],

@@ -12,11 +12,11 @@ import typer
 from portraitist.commands import common
 from portraitist.commands import portrait_options as options
 from portraitist.errors import BadFile, BadRequest
-from portraitist.types import LoraUse
 
 if TYPE_CHECKING:
     from portraitist.requests import ChooseRequest, FinishRequest, PortraitReport, PortraitRequest, PortraitsReport
     from portraitist.settings import Settings
+    from portraitist.types import LoraUse
 
 
 _SHOWN = 12
@@ -90,10 +90,12 @@ def _files(report: "PortraitsReport") -> list[Path]:
     return [Path(report.folder) / one.file for one in made if one.file]
 
 
-def _loras(given: list[str] | None) -> list[LoraUse] | None:
+def _loras(given: list[str] | None) -> "list[LoraUse] | None":
     """`NAME` or `NAME:0.6`, each."""
     if not given:
         return None
+    from portraitist.types import LoraUse
+
     found = (re.fullmatch(r"(.+?)(?::([+-]?[\d.]+))?", one) for one in given)
     return [LoraUse(one[1], float(one[2]) if one[2] else None) for one in found if one is not None]
 
@@ -182,6 +184,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 def _words(report: "PortraitsReport") -> str:
     lines = [f"{Path(report.folder) / one.file}  {_told(one)}" for one in report.portraits]
+    lines += [f"  {one.file}: {note.message}" for one in report.portraits for note in one.finished]
     if report.rejected:
         lines.append(f"{len(report.rejected)} not kept:")
         lines += [f"  seed {one.seed}: {one.reasons[0].message}" for one in report.rejected[:_SHOWN]]

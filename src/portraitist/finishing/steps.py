@@ -39,13 +39,14 @@ class Fuser(Protocol):
     """Lays the sitter's photo on a portrait with these faces, and says what it did."""
 
     def __call__(
-        self, picture: Picture, found: Sequence[Face], values: Values, strength: float, /
+        self, picture: Picture, found: Sequence[Face], values: Values, strength: float, drawn: bool, /
     ) -> tuple[Picture, FinishNote]: ...
 
 
 @dataclass
 class Tools:
-    """What steps need beyond the picture: who sees faces, the mask of people, the folder of models, the fusion.
+    """What steps need beyond the picture: who sees faces, the mask of people, the folder of models, the fusion, and
+    whether the picture is `drawn` or painted.
 
     Networks stay loaded from one picture to the next.
     """
@@ -54,6 +55,7 @@ class Tools:
     people: Callable[[Picture], Mask]
     models: Path
     fuser: Fuser | None = None
+    drawn: bool = False
     networks: dict[tuple[str, str], Network] = field(default_factory=dict)
 
     def network(self, folder: str, name: str) -> Network:
@@ -195,7 +197,7 @@ def _number(text: str) -> str | float:
 def _fuse(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
     if tools.fuser is None:
         raise BadRequest("fuse takes the photos of a sitter.", hint="Name the sitter with --sitter.")
-    made, note = tools.fuser(picture, faces, asked.values, asked.strength)
+    made, note = tools.fuser(picture, faces, asked.values, asked.strength, tools.drawn)
     return made, (note,)
 
 

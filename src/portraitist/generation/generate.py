@@ -156,9 +156,12 @@ def _sample(
 def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> tuple[Any, Tensor]:
     """A scheduler for a pass, and the moments that it goes through."""
     scheduler = build(request.sampler or "", model.scheduler_config, seed=seed)
+    trained_for = scheduler.config.get("original_inference_steps")  # LCM's, of which it takes each n-th
+    if trained_for is not None and one.of > trained_for:
+        scheduler.register_to_config(original_inference_steps=one.of)
     scheduler.set_timesteps(one.of, device=model.device.device)
     skipped = (one.of - one.steps) * scheduler.order
-    if skipped and hasattr(scheduler, "set_begin_index"):
+    if hasattr(scheduler, "set_begin_index"):  # a schedule may begin with the same moment twice, so never by its value
         scheduler.set_begin_index(skipped)
     return scheduler, scheduler.timesteps[skipped:]
 

@@ -21,6 +21,8 @@ DENOISE = {LANCZOS: 0.4, LATENT: 0.7}
 
 MAX_SCALE = 4.0
 MAX_SIDE = 4096
+MAX_SCHEDULE = 1000
+"""Bases learn that many levels of noise; a finer schedule would only repeat some."""
 _FAR = 1.8
 """A picture of more than so many times the base's own pixels is likely to repeat what it shows."""
 
@@ -46,7 +48,13 @@ def plan(request: PortraitRequest, multiple: int) -> tuple[Pass, ...]:
     denoise = request.hires_denoise or 1.0
     second = request.hires_steps or steps
     size = enlarged(first.size, request.hires_scale, multiple)
-    return first, Pass(size, second, max(second, int(second / denoise)), request.hires_upscaler or LANCZOS)
+    of = max(second, int(second / denoise))
+    if of > MAX_SCHEDULE:
+        raise BadRequest(
+            f"The last {second} steps of {of} are {denoise:g} of a schedule; it has at most {MAX_SCHEDULE} steps.",
+            hint="Take a larger --hires-denoise or fewer --hires-steps.",
+        )
+    return first, Pass(size, second, of, request.hires_upscaler or LANCZOS)
 
 
 def enlarged(size: Size, scale: float, multiple: int) -> Size:

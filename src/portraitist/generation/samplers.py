@@ -49,7 +49,7 @@ _SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         "eulera": Sampler("Euler a", "EulerAncestralDiscreteScheduler", spaced=False),
         "heun": Sampler("Heun", "HeunDiscreteScheduler", note=_TWICE),
         "lms": Sampler("LMS", "LMSDiscreteScheduler"),
-        "lcm": Sampler("LCM", "LCMScheduler", spaced=False, note="at most 50 steps; made for bases with an LCM LoRA"),
+        "lcm": Sampler("LCM", "LCMScheduler", spaced=False, note="made for bases with an LCM LoRA and few steps"),
         "dpm2": Sampler("DPM2", "KDPM2DiscreteScheduler", note=_TWICE),
         "dpm2a": Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", note=_TWICE),
         "dpmpp2m": Sampler("DPM++ 2M", "DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
