@@ -14,9 +14,9 @@ from portraitist.requests import (
     TrainingReport,
 )
 from portraitist.show.page import draw_page
-from portraitist.show.results import label, summary
 from portraitist.show.sheet import WIDTH, Frame, Sheet, draw_sheet
 from portraitist.show.trials import Row, draw_curve, draw_trials
+from portraitist.show.words import label, summary
 
 RED = np.full((32, 32, 3), (200, 20, 20), np.uint8)
 BLUE = np.full((48, 32, 3), (20, 20, 200), np.uint8)

@@ -16,6 +16,7 @@ from portraitist.images import fit, to_pil
 from portraitist.recipes import LIBRARY
 from portraitist.requests import PortraitReport, Report
 from portraitist.show.trials import draw_curve
+from portraitist.show.words import FOOTER, label, summary
 from portraitist.types import Picture
 
 THUMBNAIL = 240
@@ -23,8 +24,6 @@ THUMBNAIL = 240
 
 def draw_page(report: Report, photos: Sequence[tuple[str, Picture, bool]], titles: Mapping[str, str]) -> str:
     """The page of `report`; `photos` are (file name, picture, held out), `titles` the styles' titles by name."""
-    from portraitist.show.results import FOOTER, summary
-
     template = Template((LIBRARY / "page" / "index.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(f"{report.sitter} – Portraitist"),
@@ -76,8 +75,6 @@ def _rejected(report: Report) -> str:
 
 
 def _portrait(one: PortraitReport, titles: Mapping[str, str]) -> str:
-    from portraitist.show.results import label
-
     title = escape(titles.get(one.style or "", one.style or "prompt"))
     file = quote(one.file)
     return (
