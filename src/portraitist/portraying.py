@@ -15,8 +15,9 @@ from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
 from portraitist.fusing import is_drawn
 from portraitist.generation.generate import complete, picture_seeds
-from portraitist.generation.hires import advice, plan
+from portraitist.generation.hires import plan
 from portraitist.generation.prompts import loras_of
+from portraitist.generation.remarks import remarks
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
 from portraitist.loading import find_lora, library_folders, load_base, lora_of
@@ -28,7 +29,6 @@ from portraitist.requests import (
     PlanReport,
     PortraitRequest,
     PortraitsReport,
-    Warn,
     from_data,
 )
 from portraitist.selecting import make_chosen, make_plan
@@ -70,10 +70,12 @@ def portrait_sitter(
     sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
     filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
     sitting = with_others(sitting, filled.loras, files, model)
-    return make_chosen(
+    told = remarks(complete(filled, model), model)
+    report = make_chosen(
         filled, sitting, model, faces, root, choosing, settings.choosing,
         scorers=scorers, photo=style.photo if style else True, on_step=on_step,
     )  # fmt: skip
+    return replace(report, warnings=(*told, *report.warnings))
 
 
 def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
@@ -89,9 +91,7 @@ def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     full = complete(filled, model)
     passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
               for one in plan(full, model.multiple)]  # fmt: skip
-    told = advice(full, base.size, model.multiple)
-    warnings = (Warn("large", told),) if told else ()
-    return PlanReport(full, picture_seeds(full), tuple(passes), warnings)
+    return PlanReport(full, picture_seeds(full), tuple(passes), remarks(full, model))
 
 
 def _style_of(request: PortraitRequest, settings: Settings) -> Style | None:
