@@ -9,18 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from portraitist import measure
+from portraitist.captions.tags import subject
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
 from portraitist.fusing import is_drawn
+from portraitist.generation.denied import refuse
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import plan
 from portraitist.generation.prompts import loras_of
 from portraitist.generation.remarks import remarks
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
-from portraitist.loading import find_lora, library_folders, load_base, lora_of
+from portraitist.loading import check_words, deny_list, find_lora, library_folders, load_base, lora_of
 from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
@@ -55,13 +57,14 @@ def portrait_sitter(
     and against each, the best first.
 
     A request without style and prompt gets the style `studio`. Raises BadRequest for a budget that cannot be,
-    UnknownName for a sitter or style, MissingModel for a sitter that was not trained.
+    Denied for words of the deny-list, UnknownName for a sitter or style, MissingModel for one that was not trained.
     """
     make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
     record, folder = SitterStore(settings.home).load(request.sitter)
     base, style = find_base(record.base, settings), _style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     drawn = is_drawn(style, request.prompt)
     finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
@@ -84,6 +87,7 @@ def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     base, style = find_base(record.base, settings), _style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, measure.read_record(folder.faces))
     filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
@@ -140,10 +144,11 @@ def portrait_again(
 ) -> PortraitsReport:
     """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
 
-    Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
+    Raises BadFile for a file without a request, Denied, UnfitModel when the likeness or the base changed since.
     """
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
+    refuse(request, subject(record.trigger, record.class_word), deny_list(settings))
     base = find_base(record.base, settings)
     known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
     drawn = is_drawn(_style_of(request, settings) if known else None, request.prompt)

@@ -18,7 +18,8 @@ FOREIGN = (
 
 READ = (
     "portrait of a woman, red dress, 35mm film, 1990s, 8k, f/1.8", "café crème brûlée", "Zoë, Beyoncé, Björk",
-    "naïve façade", "Łukasz Żółkowski", "Nguyễn", "Łódź", "schöne Frau mit Übermut", "một cô gái đẹp", "xqzt wvrtk", "😀🎉 ♥ ★ → ①",
+    "naïve façade", "Łukasz Żółkowski", "Nguyễn",
+    "Łódź", "schöne Frau mit Übermut", "một cô gái đẹp", "xqzt wvrtk", "😀🎉 ♥ ★ → ①",
     "“quoted” – dash… × € № ™ ½", "Sony α7, 50µm, π", "ohwx woman, 1girl, solo", "", "e\u0301clair",
 )  # fmt: skip
 
