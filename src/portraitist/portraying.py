@@ -61,7 +61,7 @@ def portrait_sitter(
     """
     make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
     record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), _style_of(request, settings)
+    base, style = find_base(record.base, settings), style_of(request, settings)
     if style is not None:
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
@@ -70,8 +70,8 @@ def portrait_sitter(
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
-    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
+    filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     sitting = with_others(sitting, filled.loras, files, model)
     told = remarks(complete(filled, model), model)
     report = make_chosen(
@@ -84,13 +84,13 @@ def portrait_sitter(
 def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
     record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), _style_of(request, settings)
+    base, style = find_base(record.base, settings), style_of(request, settings)
     if style is not None:
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, measure.read_record(folder.faces))
-    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     with_others(sitting, filled.loras, files, model)  # what is wrong with them is told now
     full = complete(filled, model)
     passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
@@ -98,12 +98,13 @@ def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     return PlanReport(full, picture_seeds(full), tuple(passes), remarks(full, model))
 
 
-def _style_of(request: PortraitRequest, settings: Settings) -> Style | None:
+def style_of(request: PortraitRequest, settings: Settings) -> Style | None:
+    """The style that is asked for; `studio` without style and prompt, None with a prompt alone. Raises UnknownName."""
     name = request.style or ("studio" if request.prompt is None else None)
     return find(Style, name, library_folders(settings)) if name is not None else None
 
 
-def _filled(
+def filled_in(
     request: PortraitRequest, sitting: Sitting, record: SitterRecord, style: Style | None, base: Base,
     settings: Settings,
 ) -> PortraitRequest:  # fmt: skip
@@ -117,7 +118,7 @@ def _filled(
     return replace(with_style(asked, style, sitting.subject, base, recipe), likeness_sha256=sitting.sha256)
 
 
-def _with_loras(
+def with_loras(
     request: PortraitRequest, style: Style | None, base: Base, settings: Settings
 ) -> tuple[PortraitRequest, list[Path]]:
     """The request with all LoRAs that it, its prompt and its style name, pinned, and their files.
@@ -151,11 +152,11 @@ def portrait_again(
     refuse(request, subject(record.trigger, record.class_word), deny_list(settings))
     base = find_base(record.base, settings)
     known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
-    drawn = is_drawn(_style_of(request, settings) if known else None, request.prompt)
+    drawn = is_drawn(style_of(request, settings) if known else None, request.prompt)
     finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
+    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
     check_again(request, sitting, model)
     files = [find_lora(use.name, settings) for use in request.loras]
     sitting = with_others(sitting, request.loras, files, model)
@@ -163,7 +164,8 @@ def portrait_again(
     return PortraitsReport(str(root), tuple(one.report for one in made))
 
 
-def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+def faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+    """The sitter's faces. Raises BadFile, UnfitModel for those of another recogniser."""
     record = measure.read_record(folder.faces)
     measure.check_recogniser(record, faces.recogniser.name)
     return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from portraitist.errors import Denied
@@ -113,3 +114,73 @@ def test_a_refused_style_is_unfit_undrawn_and_stops_a_training(home: Path, tmp_p
         assert json.loads(capsys.readouterr().out)["error"]["code"] == "denied"
     finally:
         place.unlink()
+
+
+def test_a_grid_draws_every_cell_with_its_request_inside_and_a_sheet(tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "grid"
+    words = ("--prompt", "ohwx woman, red hat", "--seed", "5", "--grid", "cfg=1.5,7;prompt=red,blue;steps=1,2")
+    _, plan = asked(capsys, *words, "--dry-run", "--out", out)
+    assert plan["steps"] == 12 and len(plan["cells"]) == 8 and not out.exists()  # type: ignore[arg-type]
+    code, made = asked(capsys, *words, "--out", out)
+    assert code == 0 and made["sheets"] == ["grid-1.png", "grid-2.png"]
+    assert made["axes"] == [{"name": "cfg", "values": ["1.5", "7"]}, {"name": "prompt", "values": ["red", "blue"]},
+                            {"name": "steps", "values": ["1", "2"]}]  # fmt: skip
+    cells = {tuple(cell["values"]): out / cell["portrait"]["file"] for cell in made["cells"]}  # type: ignore[attr-defined]
+    told = {values: read_request(file) for values, file in cells.items()}
+    assert list(told) == [tuple(cell["values"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
+    for (cfg, colour, steps), request in told.items():
+        assert (request["cfg"], request["steps"], request["seed"]) == (float(cfg), int(steps), 5)
+        assert request["prompt"] == f"ohwx woman, {colour} hat" and request["likeness_sha256"]
+    pictures = {values: read_picture(file) for values, file in cells.items()}
+    assert len({picture.tobytes() for picture in pictures.values()}) == 8
+    assert call("portrait", "--again", cells["7", "blue", "2"], "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    assert (read_picture(again) == pictures["7", "blue", "2"]).all()
+    sheet = read_picture(out / "grid-2.png")
+    assert contains(sheet, pictures["7", "blue", "2"]) and not contains(sheet, pictures["7", "blue", "1"])
+
+
+def contains(sheet: np.ndarray, picture: np.ndarray) -> bool:
+    """Whether a picture lies on the sheet, pixel for pixel."""
+    height, width = picture.shape[:2]
+    for top, left in zip(*np.nonzero((sheet == picture[0, 0]).all(axis=2)), strict=True):
+        if np.array_equal(sheet[top : top + height, left : left + width], picture):
+            return True
+    return False
+
+
+def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, capsys: Capture) -> None:
+    place = home / "library" / "loras" / "ink.safetensors"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes((home / "sitters" / "mia" / "mia.safetensors").read_bytes())
+    for words in ("smile", "smile <lora:ink:0.9>"):
+        grid = ("--prompt", words, "--grid", "lora:ink=0.2,0.6;strength=0.5,1")
+        _, plan = asked(capsys, *grid, "--dry-run")
+        told = [(cell["request"]["loras"], cell["request"]["strength"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
+        assert [([one["strength"] for one in loras], strength) for loras, strength in told] == [
+            ([0.2], 0.5), ([0.6], 0.5), ([0.2], 1.0), ([0.6], 1.0),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--grid", "cfg=4;stepz=1"), "Column 7 of the grid: 'stepz'"),
+        (("--grid", "steps=1,999"), "steps is 999"),
+        (("--grid", "sampler=DDIM,Eular"), "no sampler named 'Eular'"),
+        (("--grid", "cfg=4,7", "-n", "4"), "not 4"),
+        (("--grid", "cfg=4,7", "--budget", "8"), "chooses none"),
+        (("--grid", "cfg=4,7", "--again", "x.png"), "exclude each other"),
+        (("--grid", "prompt=blue,red"), "looks for 'blue'"),
+        (("--grid", "prompt=hat,nude"), "'nude' (rule nudity"),
+        (("--grid", "lora:none=1,2"), "no LoRA named 'none'"),
+        (("--grid", "size=64x64,65x64"), "65x64"),
+        (("--grid", "seed=1-101"), "101 values"),
+    ],
+)
+def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
+    options: tuple[str, ...], words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    code, answer = asked(capsys, "--prompt", "ohwx woman, red hat", *options, "--out", tmp_path / "grid")
+    assert code == 2 and words in answer["error"]["message"]  # type: ignore[index]
+    assert not (tmp_path / "grid").exists()
