@@ -91,6 +91,13 @@ class TooFewPhotos(InputError):
     code = "too_few_photos"
 
 
+class Denied(InputError):
+    """A prompt that the deny-list refuses; the message says the words and the rule."""
+
+    code = "denied"
+    http_status = 403
+
+
 class UnknownName(InputError):
     """A sitter, style, base or recipe that does not exist. The code is `unknown_<kind>`."""
 

@@ -1,4 +1,5 @@
-"""What a command needs from the shelves and from disk: a base's networks and tagger, the styles meant for it.
+"""What a command needs from the shelves and from disk: a base's networks and tagger, the styles meant for it, what
+prompts are refused for.
 
 Knows the settings and where a user's own library lies. Knows no sitter.
 """
@@ -13,14 +14,27 @@ from portraitist.devices import choose_device
 from portraitist.errors import MissingModel, UnknownName
 from portraitist.families.base import Model
 from portraitist.families.found import place_of
-from portraitist.generation.styled import meant_for
+from portraitist.generation.denied import DenyList, load_deny_list, refuse
+from portraitist.generation.styled import meant_for, with_style
 from portraitist.recipes import LIBRARY, Base, Style, find_all
+from portraitist.requests import PortraitRequest
 from portraitist.settings import Settings
 
 
 def library_folders(settings: Settings) -> tuple[Path, ...]:
     """Where a user's own bases, recipes and styles are."""
     return (settings.home / "library",)
+
+
+def deny_list(settings: Settings) -> DenyList:
+    """What prompts are refused for: the package's list with the user's own, as the settings say. Raises BadFile."""
+    return load_deny_list(library_folders(settings), switched_off=not settings.deny_list)
+
+
+def check_words(request: PortraitRequest, style: Style | None, told: str, base: Base, settings: Settings) -> None:
+    """Raises Denied for words that the deny-list refuses, those of the style and of the sitter (`told`: trigger and
+    class word) filled in."""
+    refuse(with_style(request, style, told, base), told, deny_list(settings))
 
 
 def load_base(base: Base, settings: Settings) -> Model:

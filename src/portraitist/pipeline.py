@@ -24,7 +24,9 @@ from portraitist.faces.masks import load_masker
 from portraitist.families.base import Model
 from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
 from portraitist.files import make_folder, remove_folder, replacing, sweep
-from portraitist.loading import library_folders, load_base, load_tagger, styles_of
+from portraitist.generation.denied import refuse
+from portraitist.generation.styled import with_style
+from portraitist.loading import deny_list, library_folders, load_base, load_tagger, styles_of
 from portraitist.lora.formats import read_metadata
 from portraitist.lora.metadata import sidecar_version, write_sidecar
 from portraitist.photos import PhotoCheck, opened
@@ -41,6 +43,7 @@ from portraitist.preparing import (
 from portraitist.recipes import Base, Recipe, Style, check_recipe, find
 from portraitist.reporting import best_portrait, captioned_report, copy_results, training_report
 from portraitist.requests import (
+    PortraitRequest,
     Report,
     TrainRequest,
 )
@@ -153,6 +156,7 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     if request.size is not None:
         base = replace(base, size=request.size, buckets=())
     # better told now than after the check
+    _check_words(request, base, recipe, settings)
     cut_plan(request, base, recipe)
     check_recipe(recipe)
     check_package(recipe)
@@ -161,6 +165,15 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     place_of(base, settings, on_step)
     base = replace(base, checksum=weights_sum(base, settings))
     return base, recipe
+
+
+def _check_words(request: TrainRequest, base: Base, recipe: Recipe, settings: Settings) -> None:
+    """Raises Denied where what a training draws is refused: pictures of the class, portraits in its styles."""
+    told = tags.subject(request.trigger, request.class_word)
+    asked, denied = PortraitRequest(request.sitter), deny_list(settings)
+    refuse(replace(asked, prompt=recipe.class_prompt.replace("{class}", request.class_word)), told, denied)
+    for style in styles_of(settings, base):
+        refuse(with_style(replace(asked, style=style.name), style, told, base), told, denied)
 
 
 def _keep(request: TrainRequest, store: SitterStore, checked: PhotoCheck, prepared: Prepared) -> SitterFolder:

@@ -9,17 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from portraitist import measure
+from portraitist.captions.tags import subject
 from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
 from portraitist.fusing import is_drawn
+from portraitist.generation.denied import refuse
 from portraitist.generation.generate import complete, picture_seeds
-from portraitist.generation.hires import advice, plan
+from portraitist.generation.hires import plan
 from portraitist.generation.prompts import loras_of
+from portraitist.generation.remarks import remarks
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
-from portraitist.loading import find_lora, library_folders, load_base, lora_of
+from portraitist.loading import check_words, deny_list, find_lora, library_folders, load_base, lora_of
 from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
@@ -28,7 +31,6 @@ from portraitist.requests import (
     PlanReport,
     PortraitRequest,
     PortraitsReport,
-    Warn,
     from_data,
 )
 from portraitist.selecting import make_chosen, make_plan
@@ -55,51 +57,54 @@ def portrait_sitter(
     and against each, the best first.
 
     A request without style and prompt gets the style `studio`. Raises BadRequest for a budget that cannot be,
-    UnknownName for a sitter or style, MissingModel for a sitter that was not trained.
+    Denied for words of the deny-list, UnknownName for a sitter or style, MissingModel for one that was not trained.
     """
     make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
     record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), _style_of(request, settings)
+    base, style = find_base(record.base, settings), style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     drawn = is_drawn(style, request.prompt)
     finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
-    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
+    filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     sitting = with_others(sitting, filled.loras, files, model)
-    return make_chosen(
+    told = remarks(complete(filled, model), model)
+    report = make_chosen(
         filled, sitting, model, faces, root, choosing, settings.choosing,
         scorers=scorers, photo=style.photo if style else True, on_step=on_step,
     )  # fmt: skip
+    return replace(report, warnings=(*told, *report.warnings))
 
 
 def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
     record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), _style_of(request, settings)
+    base, style = find_base(record.base, settings), style_of(request, settings)
     if style is not None:
         check_meant(style, base)
+    check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, measure.read_record(folder.faces))
-    filled, files = _with_loras(_filled(request, sitting, record, style, base, settings), style, base, settings)
+    filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     with_others(sitting, filled.loras, files, model)  # what is wrong with them is told now
     full = complete(filled, model)
     passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
               for one in plan(full, model.multiple)]  # fmt: skip
-    told = advice(full, base.size, model.multiple)
-    warnings = (Warn("large", told),) if told else ()
-    return PlanReport(full, picture_seeds(full), tuple(passes), warnings)
+    return PlanReport(full, picture_seeds(full), tuple(passes), remarks(full, model))
 
 
-def _style_of(request: PortraitRequest, settings: Settings) -> Style | None:
+def style_of(request: PortraitRequest, settings: Settings) -> Style | None:
+    """The style that is asked for; `studio` without style and prompt, None with a prompt alone. Raises UnknownName."""
     name = request.style or ("studio" if request.prompt is None else None)
     return find(Style, name, library_folders(settings)) if name is not None else None
 
 
-def _filled(
+def filled_in(
     request: PortraitRequest, sitting: Sitting, record: SitterRecord, style: Style | None, base: Base,
     settings: Settings,
 ) -> PortraitRequest:  # fmt: skip
@@ -113,7 +118,7 @@ def _filled(
     return replace(with_style(asked, style, sitting.subject, base, recipe), likeness_sha256=sitting.sha256)
 
 
-def _with_loras(
+def with_loras(
     request: PortraitRequest, style: Style | None, base: Base, settings: Settings
 ) -> tuple[PortraitRequest, list[Path]]:
     """The request with all LoRAs that it, its prompt and its style name, pinned, and their files.
@@ -140,17 +145,18 @@ def portrait_again(
 ) -> PortraitsReport:
     """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
 
-    Raises BadFile for a file without a request, UnfitModel when the likeness or the base changed since.
+    Raises BadFile for a file without a request, Denied, UnfitModel when the likeness or the base changed since.
     """
     request = from_data(PortraitRequest, read_request(file))
     record, folder = SitterStore(settings.home).load(request.sitter)
+    refuse(request, subject(record.trigger, record.class_word), deny_list(settings))
     base = find_base(record.base, settings)
     known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
-    drawn = is_drawn(_style_of(request, settings) if known else None, request.prompt)
+    drawn = is_drawn(style_of(request, settings) if known else None, request.prompt)
     finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, _faces_of(folder, faces)), finisher=finisher)
+    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
     check_again(request, sitting, model)
     files = [find_lora(use.name, settings) for use in request.loras]
     sitting = with_others(sitting, request.loras, files, model)
@@ -158,7 +164,8 @@ def portrait_again(
     return PortraitsReport(str(root), tuple(one.report for one in made))
 
 
-def _faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+def faces_of(folder: SitterFolder, faces: Faces) -> measure.FaceRecord:
+    """The sitter's faces. Raises BadFile, UnfitModel for those of another recogniser."""
     record = measure.read_record(folder.faces)
     measure.check_recogniser(record, faces.recogniser.name)
     return record

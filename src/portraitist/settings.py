@@ -45,6 +45,7 @@ class Settings(BaseModel):
     max_photo_bytes: int = Field(64 * 2**20, gt=0, description="a larger file is rejected unread")
     max_photo_pixels: int = Field(80_000_000, gt=0, description="a larger picture is rejected undecoded")
     faces: str = Field("embedded", description="face models by name, such as yunet+auraface")
+    deny_list: bool = Field(True, description="refuse prompts for nudity; what speaks of minors is refused always")
     choosing: ChoosingSettings = Field(ChoosingSettings(), description="what portraits are kept by")
     models: Path | None = Field(None, description="folder of fetched models; default: models in the home folder")
 

@@ -80,6 +80,11 @@ class FamilyContract:
         # beside a long prompt a short one is padded, and the batch holds together
         assert len(self.predict(model, long, "smile")) == 2
 
+    def test_words_of_its_own_language_are_read(self, model: Model) -> None:
+        assert model.unread("portrait of a woman, smile, 35mm, café") == ()
+        for one in model.unread("微笑, улыбка, smile"):  # a family may read these
+            assert one.word in ("微笑", "улыбка") and one.tokens
+
     def test_noise_is_mixed_in_along_the_schedule(self, model: Model) -> None:
         latents, mixed = noise(model, 3), noise(model, 3, seed=1)
         noised = model.noised(latents, mixed, torch.tensor([0.0, 0.5, 0.999]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from portraitist.commands import common
+from portraitist.commands import common, portrait_grid
 from portraitist.commands import portrait_options as options
 from portraitist.errors import BadFile, BadRequest
 
@@ -46,6 +46,7 @@ def portrait(
     hires_steps: options.HiresSteps = None,
     file: options.RequestFile = None,
     again: options.Again = None,
+    grid: options.Grid = None,
     dry_run: options.DryRun = False,
     budget: options.Budget = None,
     candidates: options.Candidates = None,
@@ -65,16 +66,16 @@ def portrait(
         "hires_scale": hires_scale, "hires_upscaler": hires_upscaler, "hires_denoise": hires_denoise,
         "hires_steps": hires_steps, "finish": _finishing(finish), "loras": _loras(loras),
     }  # fmt: skip
+    settings, choosing = common.settings_of(context), _choosing(budget, candidates, keep_rejected, scorers)
+    if grid is not None:
+        cells, one = portrait_grid.read_grid(grid, again, choosing), read_asked(file, given, count=1)
+        portrait_grid.answer(one, cells, settings, face_names, out, dry_run=dry_run, sign=sign, as_json=as_json)
+        return
     request = None if again is not None else read_asked(file, given)
-    settings = common.settings_of(context)
     if request is not None and dry_run:
         _tell_plan(request, settings, as_json)
-        return
-    signer = common.signer(settings) if sign else None
-    choosing = _choosing(budget, candidates, keep_rejected, scorers)
-    report = _make(request, again, choosing, settings, face_names, out)
-    common.sign_files(signer, _files(report))
-    common.answer(report, _words(report), as_json)
+    else:
+        _answer(request, again, choosing, settings, face_names, out, sign=sign, as_json=as_json)
 
 
 def _choosing(
@@ -109,14 +110,15 @@ def _finishing(steps: str | None) -> "FinishRequest | None":
     return FinishRequest(parse(steps))
 
 
-def read_asked(file: Path | None, given: Mapping[str, object]) -> "PortraitRequest":
-    """The request in a file (TOML or JSON, the names of `PortraitRequest`), with what was `given` in its place.
+def read_asked(file: Path | None, given: Mapping[str, object], *, count: int = 4) -> "PortraitRequest":
+    """The request in a file (TOML or JSON, the names of `PortraitRequest`), with what was `given` in its place, and of
+    `count` pictures unless somebody says so.
 
     Raises BadFile or BadRequest.
     """
     from portraitist.requests import PortraitRequest, from_data
 
-    asked = {"count": 4, **(_read(file) if file is not None else {})}
+    asked = {"count": count, **(_read(file) if file is not None else {})}
     asked |= {name: value for name, value in given.items() if value is not None}
     if asked.get("sitter") is None:
         raise BadRequest("Whose portrait?", hint="Name a sitter with --sitter, or a portrait with --again.")
@@ -133,6 +135,23 @@ def _read(file: Path) -> dict[str, object]:
         raise BadFile(
             f"{file} cannot be read as a request: {error}.", hint="Write TOML, or JSON into a .json."
         ) from error
+
+
+def _answer(
+    request: "PortraitRequest | None",
+    again: Path | None,
+    choosing: "ChooseRequest",
+    settings: "Settings",
+    face_names: str | None,
+    out: Path | None,
+    *,
+    sign: bool,
+    as_json: bool,
+) -> None:
+    signer = common.signer(settings) if sign else None
+    report = _make(request, again, choosing, settings, face_names, out)
+    common.sign_files(signer, _files(report))
+    common.answer(report, _words(report), as_json)
 
 
 def _make(

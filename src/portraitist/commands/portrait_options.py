@@ -34,6 +34,10 @@ RequestFile = Annotated[
     Path | None, typer.Option("--request", metavar="FILE", help="A request as TOML or JSON; options come before it.")
 ]
 Again = Annotated[Path | None, typer.Option("--again", metavar="FILE.png", help="Make this portrait again.")]
+Grid = Annotated[
+    str | None,
+    typer.Option("--grid", metavar="A=…;B=…", help='One picture for each pair of values: "cfg=4,7,10;steps=10,20".'),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be drawn, and draw nothing.")]
 Budget = Annotated[
     int | None, typer.Option("--budget", min=1, help="Make at most so many until -n are good (3 x n; for one: 1).")

@@ -102,7 +102,7 @@ def add(
             lora_strength=lora_strength, suits=groups,
         )  # fmt: skip
         beside = (lora,) if lora else ()
-    warnings = _checked(style, beside)
+    warnings = _checked(style, beside, settings)
     folder = keep(style, settings, beside=beside, replace=replace)
     words = [f"{folder / 'style.toml'}", *warnings, f"Use it: portraitist portrait --sitter NAME --style {style.name}"]
     document = {"style": _row(style, settings), "folder": str(folder), "warnings": warnings}
@@ -115,13 +115,14 @@ def check(
     as_json: common.Json = False,
 ) -> None:
     """Whether styles are fit for use; ends with 2 where one is not."""
-    from portraitist.loading import library_folders
+    from portraitist.loading import deny_list, library_folders
     from portraitist.requests import to_data
     from portraitist.styling.check import Tokenizers, check_file, worst
 
     settings = common.settings_of(context)
     wanted, tokenizers, folders = _wanted(what, settings), Tokenizers(), library_folders(settings)
-    found = [one for file, style in wanted for one in check_file(file, style, folders, tokenizers)]
+    denied = deny_list(settings)
+    found = [one for file, style in wanted for one in check_file(file, style, folders, tokenizers, denied)]
     lines = [f"{one.style}: {one.level}, {one.place}: {one.message}" for one in found]
     lines.append(f"{len(wanted)} styles checked, {len({one.style for one in found})} of them with remarks.")
     document = {"styles": len(wanted), "findings": to_data(found), "fit": not worst(found)}
@@ -218,11 +219,12 @@ def _group(word: str) -> Any:
     return clean
 
 
-def _checked(style: "Style", beside: tuple[Path, ...]) -> list[str]:
+def _checked(style: "Style", beside: tuple[Path, ...], settings: "Settings") -> list[str]:
     """The remarks about a new style. Raises BadRequest for one that is unfit."""
+    from portraitist.loading import deny_list
     from portraitist.styling.check import check_style
 
-    found = check_style(style, [file.parent for file in beside])
+    found = check_style(style, [file.parent for file in beside], denied=deny_list(settings))
     errors = [one.message for one in found if one.level == "error"]
     if errors:
         raise BadRequest(f"The style {style.name!r} is unfit. {' '.join(errors)}", code="unfit_style")

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from portraitist.devices import Device
+from portraitist.families.reading import Unread
 from portraitist.lora.formats import Lora, Slots
 from portraitist.recipes import Base, Layers
 from portraitist.types import Picture, Seed, Span
@@ -137,6 +138,9 @@ class Model(Protocol):
 
     def told(self, prompts: Sequence[Sequence[Span]], *, clip_skip: int = 1) -> Condition:
         """The condition of prompts in pieces of their own weights. Raises BadRequest for one that is too long."""
+
+    def unread(self, text: str) -> tuple[Unread, ...]:
+        """The words of `text` that the text encoder cannot read, each with the tokens that it falls into."""
 
     def condition(self, tokens: Tensor, *, clip_skip: int = 1) -> Condition:
         """Encode tokens; with LoRA layers attached to the text encoder, gradients flow through."""

@@ -17,6 +17,7 @@ from portraitist.devices import Device
 from portraitist.errors import BadRequest, UnfitModel
 from portraitist.families import adapters, clip, fused
 from portraitist.families.base import Condition, Noised, Saving, Trainable, Words
+from portraitist.families.reading import Unread, unread
 from portraitist.families.replay import Replays
 from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in_parts, park, present
 from portraitist.images import from_tensor, to_tensor
@@ -110,6 +111,9 @@ class UNetModel(ABC):
 
     def tokenize(self, prompts: Sequence[str], *, chunks: int | None = None) -> Tensor:
         return clip.tokenize(self.tokenizer, prompts, chunks).to(self.device.device)
+
+    def unread(self, text: str) -> tuple[Unread, ...]:
+        return unread(self.tokenizer, text)
 
     def told(self, prompts: Sequence[Sequence[Span]], *, clip_skip: int = 1) -> Condition:
         tokens, weights = clip.tokenize_spans(self.tokenizer, prompts)

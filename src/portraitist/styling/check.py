@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from portraitist.errors import BadFile, UnknownName
 from portraitist.families import vocabulary
 from portraitist.families.parts import configs_of
+from portraitist.generation.denied import DenyList, denial_of, load_deny_list
 from portraitist.generation.samplers import webui_names
 from portraitist.generation.styled import CLASS_SLOT, SLOT, SLOTS, meant_for, on_base, worded
-from portraitist.recipes import Base, Style, StyleOn, find_all
+from portraitist.recipes import Base, Group, Style, StyleOn, find_all
 from portraitist.types import Strict
 from portraitist.weights import resolve
 
 CLIP_FAMILY = "sd15"
 _SIDE = 8  # pixels of a picture for one of the latents', in every family
 _SUBJECTS = ("ohwx woman", "ohwx man", "ohwx girl", "ohwx cat", "ohwx person")
+_OF_GROUP: Mapping[Group, str] = {
+    "woman": "ohwx woman", "man": "ohwx man", "child": "ohwx girl", "pet": "ohwx cat"
+}  # fmt: skip
 _SAID = re.compile(r"[\w'-]+")
 
 _FEMALE = (
@@ -64,20 +68,29 @@ class Tokenizers:
 
 
 def check_file(
-    file: Path, read: Style | BadFile, folders: Sequence[Path] = (), tokenizers: Tokenizers | None = None
+    file: Path,
+    read: Style | BadFile,
+    folders: Sequence[Path] = (),
+    tokenizers: Tokenizers | None = None,
+    denied: DenyList | None = None,
 ) -> tuple[Finding, ...]:
     """The findings about a file, also where it could not be read."""
     if isinstance(read, BadFile):
         return (Finding(file.parent.name, "error", "unreadable", str(file), read.message),)
-    return check_style(read, (file.parent, *folders), tokenizers)
+    return check_style(read, (file.parent, *folders), tokenizers, denied)
 
 
 def check_style(
-    style: Style, folders: Sequence[Path] = (), tokenizers: Tokenizers | None = None
+    style: Style,
+    folders: Sequence[Path] = (),
+    tokenizers: Tokenizers | None = None,
+    denied: DenyList | None = None,
 ) -> tuple[Finding, ...]:
-    """All findings about a style, errors first. `folders` are where its LoRA may lie."""
+    """All findings about a style, errors first. `folders` are where its LoRA may lie, `denied` the deny-list (None: the
+    package's)."""
     found = [
         *_slots(style),
+        *_denied(style, denied or load_deny_list()),
         *_gendered(style),
         *_groups(style),
         *_negatives(style),
@@ -129,6 +142,17 @@ def _gendered(style: Style) -> Iterator[Finding]:
                 others = ", ".join(one for one in style.suits if one != group)
                 text = f"{hit[0]!r} speaks of a {group}, and the style is for {others} too: use a slot with words."
                 yield Finding(style.name, "warning", "gendered", place, text)
+
+
+def _denied(style: Style, denied: DenyList) -> Iterator[Finding]:
+    """What the deny-list refuses, for one group that the style suits or for all."""
+    for place, prompt, _ in _prompts(style):
+        for group in style.suits:
+            who = _OF_GROUP[group]
+            found = denial_of(worded(replace(style, prompt=prompt), who).replace(SLOT, who), denied)
+            if found is not None:
+                text = found.error(f"For a {group} the prompt").message
+                yield Finding(style.name, "error", "denied", place, text)
 
 
 def _groups(style: Style) -> Iterator[Finding]:

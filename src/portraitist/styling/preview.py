@@ -15,7 +15,7 @@ from portraitist.families.found import find_base
 from portraitist.generation.generate import generate
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import fit, save_jpeg
-from portraitist.loading import library_folders, load_base, lora_of
+from portraitist.loading import check_words, library_folders, load_base, lora_of
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style, find
 from portraitist.requests import PortraitRequest
@@ -56,12 +56,14 @@ def draw_preview(
 ) -> Preview:
     """Draw a style's preview: of a trained `sitter` on its own base, else of `words` by the bare `base` (mini).
 
-    Raises UnknownName, BadRequest for a style that is not for the base, MissingModel for a sitter without a likeness.
+    Raises UnknownName, Denied, BadRequest for a style that is not for the base, MissingModel for a sitter that was not
+    trained.
     """
     file = out if out is not None else folder_of(style.name, settings) / "preview.jpg"
     if sitter is None:
         found = find_base(base or "mini", settings)
         here = on_base(style, found)
+        check_words(PortraitRequest("", style=style.name), style, words, found, settings)
         check_meant(here, found)
         place = lora_of(here, settings)
         model = load_base(found, settings)
@@ -74,13 +76,15 @@ def draw_preview(
         raise BadRequest(f"{sitter!r} was trained on {record.base}, not on {base}.", hint="Leave --base out.")
     found = find_base(record.base, settings)
     check_meant(style, found)
+    told = subject(record.trigger, record.class_word)
+    check_words(PortraitRequest("", style=style.name), style, told, found, settings)
     if not folder.likeness.is_file():
         raise MissingModel(
             f"The sitter {sitter!r} has no likeness yet.", hint=f"portraitist train PHOTOS --sitter '{sitter}'"
         )
     model = load_base(found, settings)
     recipe = find(Recipe, record.recipe or found.recipe, library_folders(settings))
-    lora, told = read(folder.likeness, model.slots()), subject(record.trigger, record.class_word)
+    lora = read(folder.likeness, model.slots())
     return preview_by(model, style, told, file, lora=lora, recipe=recipe, seed=seed, on_step=on_step)
 
 

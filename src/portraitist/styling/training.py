@@ -22,12 +22,12 @@ from portraitist.families.base import Model
 from portraitist.families.found import find_base, lasting_name, place_of
 from portraitist.files import make_folder, remove_folder, replacing
 from portraitist.images import crop, resize, size_of
-from portraitist.loading import library_folders, load_base, load_tagger
+from portraitist.loading import check_words, library_folders, load_base, load_tagger
 from portraitist.lora.formats import read, read_metadata
 from portraitist.lora.metadata import sidecar_version, write_sidecar
 from portraitist.photos import find_photos, opened
 from portraitist.recipes import Base, Recipe, Style, check_recipe, find
-from portraitist.requests import Warn
+from portraitist.requests import PortraitRequest, Warn
 from portraitist.settings import Settings
 from portraitist.styling.preview import SOMEBODY, preview_by
 from portraitist.styling.shelf import keep, place_for
@@ -114,6 +114,8 @@ def train_style(
     recipe = choose_recipe(request.recipe, base, settings)
     check_recipe(recipe)
     check_package(recipe)
+    style = style_of(request, base, recipe)
+    check_words(PortraitRequest("", style=style.name), style, SOMEBODY, base, settings)
     check_memory(base, recipe, choose_device(settings.device), request.memory)
     place_of(base, settings, on_step)
     with opened([Path(one) for one in request.pictures], max_bytes=settings.max_photo_bytes) as paths:

@@ -1,0 +1,186 @@
+"""What is told of a request, and what is refused, at every door."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from portraitist.errors import Denied
+from portraitist.faces import Faces
+from portraitist.images import read_picture, read_request, save_png
+from portraitist.portraying import portrait_sitter
+from portraitist.requests import PortraitRequest, from_data, to_json
+from portraitist.settings import load_settings
+from tests.commands.calling import call
+from tests.commands.drawn_sitter import put_sitter
+from tests.commands.tiny_home import home, own_home
+
+Capture = pytest.CaptureFixture[str]
+__all__ = ["home", "own_home"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sitters(home: Path, tiny_base: Path, faces: Faces) -> None:
+    put_sitter(home, tiny_base, faces, "mia")
+    put_sitter(home, tiny_base, faces, "tim", "boy")
+
+
+def asked(capsys: Capture, *options: object, sitter: str = "mia") -> tuple[int, dict[str, object]]:
+    code = call("portrait", "--sitter", sitter, *options, "--json")
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_warnings_are_told_before_and_after_the_picture(tmp_path: Path, capsys: Capture) -> None:
+    words = ("--prompt", "ohwx woman, smile, 微笑", "--negative", "(smile:1.2)", "--size", "128x128", "-n", "1")
+    _, plan = asked(capsys, *words, "--dry-run")
+    code, made = asked(capsys, *words, "--out", tmp_path)
+    told = [{"unread_language", "negative_repeats", "large"} & {one["code"] for one in answer["warnings"]}  # type: ignore[attr-defined]
+            for answer in (plan, made)]  # fmt: skip
+    assert code == 0 and told == [{"unread_language", "negative_repeats", "large"}] * 2
+    assert call("portrait", "--sitter", "mia", *words, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "微笑 is å ¾ ® ç ¬ ĳ" in said and "takes them back: smile" in said
+
+
+def test_refused_words_leave_nothing_behind(home: Path, tmp_path: Path, capsys: Capture) -> None:
+    out, file = tmp_path / "made", tmp_path / "asked.toml"
+    file.write_text('sitter = "mia"\nprompt = "(n4ked:1.2) on a sofa"\n')
+    for options in (("--prompt", "ohwx woman, n u d e"), ("--request", file), ("--request", file, "--dry-run"),
+                    ("--prompt", "smile", "--lora", "nude")):  # fmt: skip
+        code, answer = asked(capsys, *options, "--out", out)
+        assert code == 2 and answer["error"]["code"] == "denied", options  # type: ignore[index]
+    code, answer = asked(capsys, "--prompt", "ohwx in a bikini", "--out", out, sitter="tim")
+    assert "'bikini' beside 'boy'" in answer["error"]["message"]  # type: ignore[index]
+    assert not out.exists() and not (home / "sitters" / "mia" / "portraits").exists()
+
+
+def test_the_negative_and_a_child_at_school_are_drawn(tmp_path: Path, capsys: Capture) -> None:
+    code, _ = asked(
+        capsys,
+        "--prompt",
+        "school uniform, smile",
+        "--negative",
+        "nsfw, nude",
+        "-n",
+        "1",
+        "--out",
+        tmp_path,
+        sitter="tim",
+    )
+    assert code == 0 and len(list(tmp_path.glob("*.png"))) == 1
+
+
+def test_a_picture_of_refused_words_is_not_made_again(tmp_path: Path, capsys: Capture) -> None:
+    _, answer = asked(capsys, "--prompt", "ohwx woman, smile", "-n", "1", "--out", tmp_path)
+    file = tmp_path / answer["portraits"][0]["file"]  # type: ignore[index]
+    request = from_data(PortraitRequest, read_request(file))
+    text = to_json(request).replace("smile", "topless")
+    save_png(tmp_path / "other.png", read_picture(file), {"portraitist": text})
+    assert call("portrait", "--again", tmp_path / "other.png", "--out", tmp_path / "again", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "denied" and not (tmp_path / "again").exists()
+
+
+def test_the_function_refuses_too_and_a_setting_switches_it_off(
+    home: Path, tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    request = PortraitRequest("mia", prompt="ohwx woman, topless")
+    with pytest.raises(Denied, match="'topless'"):
+        portrait_sitter(request, load_settings(), faces, out=tmp_path / "made")
+    (home / "portraitist.toml").write_text("deny_list = false\n")
+    try:
+        assert asked(capsys, "--prompt", "ohwx woman, topless", "--dry-run")[0] == 0
+        assert asked(capsys, "--prompt", "ohwx, topless", "--dry-run", sitter="tim")[0] == 2
+    finally:
+        (home / "portraitist.toml").unlink()
+
+
+def test_a_refused_style_is_unfit_undrawn_and_stops_a_training(home: Path, tmp_path: Path, capsys: Capture) -> None:
+    call("styles", "add", "pool", "--prompt", "{sitter} in a bikini", "--title", "Pool", "--json")
+    assert "For a child the prompt is refused for 'bikini' beside 'girl'" in capsys.readouterr().out
+    assert call("styles", "add", "pool", "--prompt", "{sitter} in a bikini", "--title", "Pool", "--suits", "woman") == 0
+    place = home / "library" / "styles" / "pool" / "style.toml"
+    place.write_text(place.read_text().replace("bikini", "bikini, nude") + "shown = true\n")
+    capsys.readouterr()
+    try:
+        assert asked(capsys, "--style", "pool", "--dry-run")[1]["error"]["code"] == "denied"  # type: ignore[index]
+        assert call("styles", "check", "pool", "--json") == 2
+        assert json.loads(capsys.readouterr().out)["findings"][0]["code"] == "denied"
+        assert call("styles", "preview", "pool", "--base", "tiny", "--out", tmp_path / "p.jpg", "--json") == 2
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "denied"
+        assert call("train", tmp_path, "--sitter", "zoe", "--base", "tiny", "--json") == 2
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "denied"
+    finally:
+        place.unlink()
+
+
+def test_a_grid_draws_every_cell_with_its_request_inside_and_a_sheet(tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "grid"
+    words = ("--prompt", "ohwx woman, red hat", "--seed", "5", "--grid", "cfg=1.5,7;prompt=red,blue;steps=1,2")
+    _, plan = asked(capsys, *words, "--dry-run", "--out", out)
+    assert plan["steps"] == 12 and len(plan["cells"]) == 8 and not out.exists()  # type: ignore[arg-type]
+    code, made = asked(capsys, *words, "--out", out)
+    assert code == 0 and made["sheets"] == ["grid-1.png", "grid-2.png"]
+    assert made["axes"] == [{"name": "cfg", "values": ["1.5", "7"]}, {"name": "prompt", "values": ["red", "blue"]},
+                            {"name": "steps", "values": ["1", "2"]}]  # fmt: skip
+    cells = {tuple(cell["values"]): out / cell["portrait"]["file"] for cell in made["cells"]}  # type: ignore[attr-defined]
+    told = {values: read_request(file) for values, file in cells.items()}
+    assert list(told) == [tuple(cell["values"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
+    for (cfg, colour, steps), request in told.items():
+        assert (request["cfg"], request["steps"], request["seed"]) == (float(cfg), int(steps), 5)
+        assert request["prompt"] == f"ohwx woman, {colour} hat" and request["likeness_sha256"]
+    pictures = {values: read_picture(file) for values, file in cells.items()}
+    assert len({picture.tobytes() for picture in pictures.values()}) == 8
+    assert call("portrait", "--again", cells["7", "blue", "2"], "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    assert (read_picture(again) == pictures["7", "blue", "2"]).all()
+    sheet = read_picture(out / "grid-2.png")
+    assert contains(sheet, pictures["7", "blue", "2"]) and not contains(sheet, pictures["7", "blue", "1"])
+
+
+def contains(sheet: np.ndarray, picture: np.ndarray) -> bool:
+    """Whether a picture lies on the sheet, pixel for pixel."""
+    height, width = picture.shape[:2]
+    for top, left in zip(*np.nonzero((sheet == picture[0, 0]).all(axis=2)), strict=True):
+        if np.array_equal(sheet[top : top + height, left : left + width], picture):
+            return True
+    return False
+
+
+def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, capsys: Capture) -> None:
+    place = home / "library" / "loras" / "ink.safetensors"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes((home / "sitters" / "mia" / "mia.safetensors").read_bytes())
+    for words in ("smile", "smile <lora:ink:0.9>"):
+        grid = ("--prompt", words, "--grid", "lora:ink=0.2,0.6;strength=0.5,1")
+        _, plan = asked(capsys, *grid, "--dry-run")
+        told = [(cell["request"]["loras"], cell["request"]["strength"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
+        assert [([one["strength"] for one in loras], strength) for loras, strength in told] == [
+            ([0.2], 0.5), ([0.6], 0.5), ([0.2], 1.0), ([0.6], 1.0),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--grid", "cfg=4;stepz=1"), "Column 7 of the grid: 'stepz'"),
+        (("--grid", "steps=1,999"), "steps is 999"),
+        (("--grid", "sampler=DDIM,Eular"), "no sampler named 'Eular'"),
+        (("--grid", "cfg=4,7", "-n", "4"), "not 4"),
+        (("--grid", "cfg=4,7", "--budget", "8"), "chooses none"),
+        (("--grid", "cfg=4,7", "--again", "x.png"), "exclude each other"),
+        (("--grid", "prompt=blue,red"), "looks for 'blue'"),
+        (("--grid", "prompt=hat,nude"), "'nude' (rule nudity"),
+        (("--grid", "lora:none=1,2"), "no LoRA named 'none'"),
+        (("--grid", "size=64x64,65x64"), "65x64"),
+        (("--grid", "seed=1-101"), "101 values"),
+    ],
+)
+def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
+    options: tuple[str, ...], words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    code, answer = asked(capsys, "--prompt", "ohwx woman, red hat", *options, "--out", tmp_path / "grid")
+    assert code == 2 and words in answer["error"]["message"]  # type: ignore[index]
+    assert not (tmp_path / "grid").exists()
