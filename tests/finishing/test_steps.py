@@ -8,7 +8,8 @@ import pytest
 from portraitist import finisher
 from portraitist.errors import BadRequest, MissingModel, UnknownName
 from portraitist.faces import Faces
-from portraitist.finishing.steps import STEPS, Tools, finish, parse
+from portraitist.finishing.asking import parse
+from portraitist.finishing.steps import STEPS, Tools, finish
 from portraitist.images import read_picture, read_png_text, save_png, transform
 from portraitist.requests import FinishRequest, from_json, to_json
 from portraitist.settings import Settings, load_settings
