@@ -1,61 +1,53 @@
 """Finishing from outside: of portraits as they are made, and of pictures that are there."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from portraitist import families
+from portraitist.devices import choose_device
 from portraitist.faces import Faces
 from portraitist.finisher import TEXT
-from portraitist.finishing.networks import _without_torchvision as without_torchvision
 from portraitist.images import read_picture, read_png_text, read_request, resize, save_jpeg, save_png, size_of
+from portraitist.lora.formats import write
 from portraitist.marks import Source, read_source
-from portraitist.settings import load_settings
+from portraitist.measure import FaceRecord, write_record
+from portraitist.recipes import Base
 from portraitist.signing import Signer, read_manifest
+from portraitist.store.sitters import SitterRecord, SitterStore
 from portraitist.types import Size
 from tests.commands.calling import call
 from tests.commands.tiny_home import home, own_home
+from tests.contract.family import FamilyContract
+from tests.finishing.tiny_network import network
 from tests.people import person
 from tests.signers import signer
 
 Capture = pytest.CaptureFixture[str]
-__all__ = ["home", "own_home", "signer"]
+__all__ = ["home", "network", "own_home", "signer"]
 
 STEPS = "upscale:scale=2,retouch,stylise:0.5:style=film"
 
 
 @pytest.fixture(scope="module")
-def trained(home: Path, faces: Faces, sitter: list[Path]) -> str:
-    """The name of a sitter."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTRAITIST_MODELS", str(load_settings().models_folder))
-        patch.setenv("PORTRAITIST_HOME", str(home))
-        patch.setenv("PORTRAITIST_DEVICE", "cpu")
-        arguments = ("--sitter", "anna", "--class", "woman", "--base", "tiny", "--portraits", 0)
-        assert call("train", *sitter[:4], *arguments) == 0
+def trained(home: Path, tiny_base: Path, faces: Faces, sitter: list[Path]) -> str:
+    """The name of a sitter with photos and a likeness of random weights."""
+    model = families.load(tiny_base, Base("tiny", "sd15", "file:x", "tiny-1", (64, 64), "short"), choose_device("cpu"))
+    store = SitterStore(home)
+    folder = store.create(SitterRecord(name="anna", trigger="ohwx", class_word="woman", base="tiny", created="now"))
+    store.keep_photos(folder, sitter[:3])
+    pictures = [read_picture(photo) for photo in sitter[:3]]
+    found = [faces.embed(picture, faces.detect(picture)[0]) for picture in pictures]
+    record = FaceRecord(faces.recogniser.name, tuple(tuple(float(value) for value in face) for face in found))
+    write_record(folder.faces, record)
+    write(folder.likeness, FamilyContract().random_lora(model), model.slots())
     return "anna"
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
-    """An upscaler of a few kilobytes with Real-ESRGAN's architecture."""
-    if importlib.util.find_spec("spandrel") is None:
-        pytest.skip("spandrel is not installed")
-    import torch
-    from safetensors.torch import save_file
-
-    with without_torchvision():
-        from spandrel.architectures.ESRGAN import ESRGAN
-    torch.manual_seed(3)
-    save_file(ESRGAN(num_filters=8, num_blocks=1, scale=2).state_dict(), tmp_path / "tiny.safetensors")
-    return tmp_path / "tiny.safetensors"
 
 
 def test_portraits_are_finished_as_they_are_made_and_again(trained: str, tmp_path: Path, capsys: Capture) -> None:
     told = ("portrait", "--sitter", trained, "--style", "oil", "-n", 1)
-    assert call(*told, "--out", tmp_path / "plain") == 0
     capsys.readouterr()
     assert call(*told, "--finish", STEPS, "--out", tmp_path / "a", "--json") == 0
     (made,) = json.loads(capsys.readouterr().out)["portraits"]
@@ -67,26 +59,32 @@ def test_portraits_are_finished_as_they_are_made_and_again(trained: str, tmp_pat
     steps = read_request(file)["finish"]["steps"]  # type: ignore[index]
     assert [step["name"] for step in steps] == ["upscale", "retouch", "stylise"]
     assert steps[1]["settings"]["teeth"] == 1 and steps[2]["strength"] == 0.5
-    plain, pixels = read_picture(tmp_path / "plain" / made["file"]), read_picture(file)
+    pixels = read_picture(file)
     assert pixels.shape == (128, 128, 3)
-    assert not np.array_equal(pixels, resize(plain, Size(128, 128)))
     assert call("portrait", "--again", file, "--out", tmp_path / "b") == 0
     assert np.array_equal(read_picture(tmp_path / "b" / made["file"]), pixels)
     assert read_source(file) is Source.GENERATED
 
 
 def test_a_portrait_pins_the_files_that_finished_it(
-    trained: str, network: Path, tmp_path: Path, capsys: Capture
+    trained: str, home: Path, network: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     ground = save_png(tmp_path / "ground.png", person("a-1"), made=False)
-    finish = f"upscale:scale=2:name={network},background:picture={ground}"
+    finish = f"fuse:drawn=1,upscale:scale=2:name={network},background:picture={ground}"
     assert call("portrait", "--sitter", trained, "--style", "oil", "-n", 1, "--finish", finish, "--out", tmp_path) == 0
     (file,) = tmp_path.glob("oil-*.png")
-    up, behind = read_request(file)["finish"]["steps"]  # type: ignore[index]
+    fused, up, behind = read_request(file)["finish"]["steps"]  # type: ignore[index]
+    assert len(fused["sha256"]["photos"]) == 64
     assert len(up["sha256"]["name"]) == 64 and len(behind["sha256"]["picture"]) == 64
     assert call("portrait", "--again", file, "--out", tmp_path / "b") == 0
     assert np.array_equal(read_picture(tmp_path / "b" / file.name), read_picture(file))
     capsys.readouterr()
+    photo = next((home / "sitters" / trained / "photos").iterdir())
+    data = photo.read_bytes()
+    photo.write_bytes(data + b" ")
+    assert call("portrait", "--again", file, "--out", tmp_path / "c", "--json") == 2
+    assert "sitter's photos are not those" in json.loads(capsys.readouterr().out)["error"]["message"]
+    photo.write_bytes(data)
     save_png(ground, person("a-3"), made=False)
     assert call("portrait", "--again", file, "--out", tmp_path / "c", "--json") == 2
     assert "ground.png is another file" in json.loads(capsys.readouterr().out)["error"]["message"]
@@ -149,23 +147,6 @@ def test_stages_are_written_and_no_picture_is_written_over(tmp_path: Path, capsy
     assert np.array_equal(read_picture(mine), person("b-2"))
     assert call("finish", photo, *told) == 0
     assert Path(json.loads(capsys.readouterr().out)["files"][0]["file"]).name == "me-finished-2.png", "its own again"
-
-
-def test_marks_say_what_was_done_to_a_photo(network: Path, tmp_path: Path, capsys: Capture) -> None:
-    small = resize(person("a-1"), Size(96, 128))
-    photo = save_png(tmp_path / "photo.png", small, made=False)
-    portrait = save_png(tmp_path / "portrait.png", small)
-    wanted = {
-        "upscale": None, "stylise": Source.ENHANCED, f"upscale:name={network}": Source.COMPOSITE,
-        f"background:picture={photo}": Source.JOINED, f"background:picture={portrait}": Source.MIXED,
-        "stylise:0": None,
-    }  # fmt: skip
-    for steps, source in wanted.items():
-        capsys.readouterr()
-        assert call("finish", photo, portrait, "--steps", steps, "--out", tmp_path / "out", "--json") == 0
-        one, two = json.loads(capsys.readouterr().out)["files"]
-        assert read_source(Path(one["file"])) is source and one["mark"] == (source and source.value), steps
-        assert read_source(Path(two["file"])) is Source.GENERATED
 
 
 def test_finished_pictures_are_signed_if_there_is_something_to_say(
