@@ -133,7 +133,7 @@ def test_stages_are_written_and_no_picture_is_written_over(tmp_path: Path, capsy
     mine = save_png(tmp_path / "me-finished.png", person("b-2"), made=False)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(photo.read_bytes()[:90])
-    told = ("--steps", "retouch:0.5,upscale,stylise:style=oil", "--stages", tmp_path / "between", "--json")
+    told = ("--steps", "retouch:0.5,upscale,stylise:style=film", "--stages", tmp_path / "between", "--json")
     assert call("finish", photo, broken, other, *told) == 2
     report = json.loads(capsys.readouterr().out)
     assert [Path(one["source"]).name for one in report["failed"]] == ["broken.jpg"]

@@ -110,16 +110,6 @@ def test_backgrounds(tools: Tools, tmp_path: Path) -> None:
         finish(picture, asked("background:colour=red:blur=1"), tools)
 
 
-def test_styles_are_drawn_alike_for_a_seed(empty: Tools) -> None:
-    picture = person("a-1")
-    for style in ("pencil", "oil", "film", "cartoon"):
-        request = asked(f"stylise:style={style}")
-        one, two = (finish(picture, request, empty).picture for _ in range(2))
-        assert np.array_equal(one, two) and one.shape == picture.shape and not np.array_equal(one, picture)
-    grain = [finish(picture, FinishRequest(parse("stylise"), seed), empty).picture for seed in (1, 2)]
-    assert not np.array_equal(*grain)
-
-
 def test_without_a_face_steps_say_so(empty: Tools) -> None:
     picture = np.full((64, 80, 3), 90, np.uint8)
     done = finish(picture, asked("retouch,pose,background,upscale:scale=3"), empty)
