@@ -1,6 +1,5 @@
 """Content Credentials with a certificate made on the spot: signed, read back, and the picture left as it was."""
 
-import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,51 +12,9 @@ from portraitist.images import read_picture, read_png_text, save_jpeg, save_png
 from portraitist.marks import Source, read_source
 from portraitist.settings import load_settings
 from portraitist.types import Picture
+from tests.signers import signer
 
-pytest.importorskip("c2pa")
-x509 = pytest.importorskip("cryptography.x509")
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> signing.Signer:
-    """A signer whose certificate nobody trusts: a root of our own and a leaf for signing e-mail."""
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-    def name(words: str) -> x509.Name:
-        return x509.Name(
-            [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test"), x509.NameAttribute(NameOID.COMMON_NAME, words)]
-        )
-
-    def usage(authority: bool) -> x509.KeyUsage:
-        return x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
-
-    def certificate(words: str, key: ec.EllipticCurvePrivateKey, by: str, root: ec.EllipticCurvePrivateKey) -> bytes:
-        now = datetime.datetime.now(datetime.UTC)
-        authority = words == by
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name(words)).issuer_name(name(by)).public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(usage(authority), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False)
-        )  # fmt: skip
-        if not authority:
-            builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
-        return builder.sign(root, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    folder = tmp_path_factory.mktemp("keys")
-    root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    chain = certificate("leaf", leaf, "root", root) + certificate("root", root, "root", root)
-    (folder / "chain.pem").write_bytes(chain)
-    (folder / "key.pem").write_bytes(
-        leaf.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return signing.signer_of(folder / "chain.pem", folder / "key.pem", "es256")
+__all__ = ["signer"]
 
 
 @pytest.fixture
@@ -79,6 +36,22 @@ def test_a_signed_png_says_who_made_it_and_keeps_its_request(
     assert read_png_text(path)["portraitist"] == '{"seed": 1}'
     assert read_source(path) is Source.GENERATED
     assert (read_picture(path) == picture).all()
+
+
+def test_what_was_made_of_another_picture_names_it_and_shows_nothing_of_it(
+    signer: signing.Signer, picture: Picture, tmp_path: Path
+) -> None:
+    photo = save_jpeg(tmp_path / "photo.jpg", picture, made=False)
+    edited = signing.sign(save_png(tmp_path / "e.png", picture, source=Source.ENHANCED), signer, parent=photo)
+    manifest = signing.read_manifest(edited)
+    assert manifest is not None and manifest["validation_state"] == "Valid"
+    (parent,) = manifest["ingredients"]
+    assert (parent["title"], parent["relationship"]) == ("photo.jpg", "parentOf") and "thumbnail" not in parent
+    actions = [one["action"] for one in manifest["assertions"][0]["data"]["actions"]]
+    assert actions == ["c2pa.opened", "c2pa.edited"]
+    again = signing.sign(save_png(tmp_path / "f.png", picture, source=Source.ENHANCED), signer, parent=edited)
+    told = signing.read_manifest(again)
+    assert told is not None and told["ingredients"][0]["active_manifest"] == manifest["label"]
 
 
 def test_a_changed_picture_no_longer_agrees_with_its_manifest(

@@ -91,7 +91,7 @@ def finish(
     `out` has to be named for Pillow pictures. The report names the file of each. Raises UnknownName, BadRequest.
     """
     from portraitist.finisher import finish_files
-    from portraitist.finishing.steps import parse
+    from portraitist.finishing.asking import parse
 
     if out is None and any(isinstance(one, Image) for one in pictures):
         raise BadRequest("Where shall the pictures go?", hint="Name a folder: finish(pictures, steps, out=...)")

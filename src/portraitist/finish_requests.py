@@ -70,11 +70,13 @@ class FusionReport(Strict):
 @dataclass(frozen=True)
 class FinishStep(Strict):
     """One step of finishing: its `name` (see `finishing.steps.STEPS`), `strength` 0 (the picture stays as it is, bit
-    for bit) … 1, and its own `settings` by name."""
+    for bit) … 1, and its own `settings` by name. `sha256` pins the files that it takes: a network under `name`, a
+    background under `picture`, the sitter's photos under `photos`."""
 
     name: str
     strength: float = 1.0
     settings: Mapping[str, str | float] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class FinishNote(Strict):
 @dataclass(frozen=True)
 class FinishedFile(Strict):
     """One picture that was finished: the file that was written (size in pixels), what it was made of, what the steps
-    said, and the files of the pictures between, in order."""
+    said, and the files of the pictures between, in order. `mark` is IPTC's digital source type in it, None for a plain
+    photo of which nothing is to be said."""
 
     file: str
     source: str
@@ -108,11 +111,23 @@ class FinishedFile(Strict):
     height: int
     notes: tuple[FinishNote, ...] = ()
     stages: tuple[str, ...] = ()
+    mark: str | None = None
+
+
+@dataclass(frozen=True)
+class Unfinished(Strict):
+    """A picture that could not be finished: its file, and the code and sentence of the error."""
+
+    source: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
 class FinishReport(Strict):
-    """The document of `finish --json`."""
+    """The document of `finish --json`. Of several pictures one that cannot be finished is told, and does not stop the
+    others."""
 
     request: FinishRequest
     files: tuple[FinishedFile, ...]
+    failed: tuple[Unfinished, ...] = ()

@@ -3,8 +3,10 @@
 Photos that were held out to measure the likeness are neither: a score would be worth nothing after them.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from portraitist.photos.intake import find_photos
 from portraitist.recipes import Style
 from portraitist.store.sitters import SitterFolder
 from portraitist.types import Embedding
+from portraitist.weights import sha256_of
 
 _DRAWN = (
     "anime|brushstrokes|cartoon|chalk|charcoal|comic|crayon|doodle|drawing|engraving|etching|gouache|illustration|ink|"
@@ -32,17 +35,33 @@ def fusion_of(folder: SitterFolder, faces: Faces) -> tuple[tuple[Source, ...], G
     Raises MissingModel for a sitter without photos or without a training, UnfitModel when the photos were measured by
     another recogniser.
     """
-    if not folder.photos.is_dir() or not folder.faces.is_file():
-        raise MissingModel(
-            f"The sitter {folder.name!r} has no photos to fuse with.",
-            hint=f"Train it: portraitist train PHOTOS --sitter '{folder.name}'",
-        )
+    _read_files(folder)
     record = read_record(folder.faces)
     check_recogniser(record, faces.recogniser.name)
     trained, unseen = ([np.array(face) for face in part] for part in (record.training, record.held_out))
     sources = read_sources(find_photos([folder.photos]), faces, trained)
     free = tuple(source for source in sources if not _nearer(source.embedding, unseen, trained))
     return free, Gate(faces, [(source.name, source.embedding) for source in free], record.d_words)
+
+
+def photos_sha256(folder: SitterFolder) -> str:
+    """One sha256 of all that fusion reads of a sitter: its photos, by name, and the record of their faces.
+
+    Raises MissingModel for a sitter without them.
+    """
+    digest = hashlib.sha256()
+    for file in _read_files(folder):
+        digest.update(f"{file.name}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _read_files(folder: SitterFolder) -> list[Path]:
+    if not folder.photos.is_dir() or not folder.faces.is_file():
+        raise MissingModel(
+            f"The sitter {folder.name!r} has no photos to fuse with.",
+            hint=f"Train it: portraitist train PHOTOS --sitter '{folder.name}'",
+        )
+    return [*sorted(file for file in folder.photos.rglob("*") if file.is_file()), folder.faces]
 
 
 def is_drawn(style: Style | None, prompt: str | None) -> bool:

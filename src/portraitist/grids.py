@@ -30,7 +30,7 @@ from portraitist.loading import deny_list, load_base
 from portraitist.measure import FaceRecord, read_record
 from portraitist.portraying import faces_of, filled_in, style_of, with_loras
 from portraitist.recipes import Style
-from portraitist.requests import PassReport, PortraitReport, PortraitRequest, Warn, to_json
+from portraitist.requests import FinishRequest, PassReport, PortraitReport, PortraitRequest, Warn, to_json
 from portraitist.settings import Settings
 from portraitist.show.grid import GridSheet, Header, draw_grid, factor
 from portraitist.sitting import Sitting, make_each, sit, with_others
@@ -211,14 +211,16 @@ def _weighed(use: LoraUse, strengths: Mapping[str, float]) -> LoraUse:
 
 def _finished(cells: Sequence[_Cell], settings: Settings, faces: Faces, folder: SitterFolder) -> list[_Cell]:
     """The cells with what their pictures go through once they are drawn; loaded once for photos, once for drawings."""
-    finishers: dict[bool, Finisher | None] = {}
+    finishers: dict[bool, tuple[FinishRequest | None, Finisher | None]] = {}
     ready = []
     for cell in cells:
         asked = cell.planned.request
         drawn = not cell.photo if asked.style is not None else is_drawn(None, asked.prompt)
         if drawn not in finishers:
             finishers[drawn] = portrait_finisher(asked.finish, settings, faces, folder, drawn=drawn)
-        ready.append(replace(cell, sitting=replace(cell.sitting, finisher=finishers[drawn])))
+        pinned, finisher = finishers[drawn]
+        planned = replace(cell.planned, request=replace(asked, finish=pinned))
+        ready.append(replace(cell, planned=planned, sitting=replace(cell.sitting, finisher=finisher)))
     return ready
 
 

@@ -14,6 +14,7 @@ from portraitist.faces import Faces
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
+from portraitist.finishing.steps import checked
 from portraitist.fusing import is_drawn
 from portraitist.generation.denied import refuse
 from portraitist.generation.generate import complete, picture_seeds
@@ -66,7 +67,8 @@ def portrait_sitter(
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     drawn = is_drawn(style, request.prompt)
-    finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
+    finish, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
+    request = replace(request, finish=finish)
     root = make_folder(out if out is not None else folder.portraits)
     scorers = load_scorers(choosing.scorers, settings)
     model = load_base(base, settings)
@@ -88,6 +90,8 @@ def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
     if style is not None:
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
+    if request.finish is not None:
+        checked(request.finish)
     model = load_base(base, settings)
     sitting = sit(folder, record, model, measure.read_record(folder.faces))
     filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
@@ -153,7 +157,7 @@ def portrait_again(
     base = find_base(record.base, settings)
     known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
     drawn = is_drawn(style_of(request, settings) if known else None, request.prompt)
-    finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
+    _, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
     root = make_folder(out if out is not None else folder.portraits)
     model = load_base(base, settings)
     sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)

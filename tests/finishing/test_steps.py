@@ -8,7 +8,8 @@ import pytest
 from portraitist import finisher
 from portraitist.errors import BadRequest, MissingModel, UnknownName
 from portraitist.faces import Faces
-from portraitist.finishing.steps import STEPS, Tools, finish, parse
+from portraitist.finishing.asking import parse
+from portraitist.finishing.steps import STEPS, Tools, finish
 from portraitist.images import read_picture, read_png_text, save_png, transform
 from portraitist.requests import FinishRequest, from_json, to_json
 from portraitist.settings import Settings, load_settings
@@ -107,16 +108,6 @@ def test_backgrounds(tools: Tools, tmp_path: Path) -> None:
         finish(picture, asked("background:colour=mauve"), tools)
     with pytest.raises(BadRequest, match="one of"):
         finish(picture, asked("background:colour=red:blur=1"), tools)
-
-
-def test_styles_are_drawn_alike_for_a_seed(empty: Tools) -> None:
-    picture = person("a-1")
-    for style in ("pencil", "oil", "film", "cartoon"):
-        request = asked(f"stylise:style={style}")
-        one, two = (finish(picture, request, empty).picture for _ in range(2))
-        assert np.array_equal(one, two) and one.shape == picture.shape and not np.array_equal(one, picture)
-    grain = [finish(picture, FinishRequest(parse("stylise"), seed), empty).picture for seed in (1, 2)]
-    assert not np.array_equal(*grain)
 
 
 def test_without_a_face_steps_say_so(empty: Tools) -> None:

@@ -63,8 +63,11 @@ def signer(settings: "Settings") -> "Signer":
     return signer_of(settings.c2pa_certificate, settings.c2pa_key, settings.c2pa_algorithm)
 
 
-def sign_files(who: "Signer | None", files: "Sequence[Path]") -> None:
-    """Sign pictures that say how they were made, if anybody signs. Raises MissingModel or BadFile."""
+def sign_files(who: "Signer | None", files: "Sequence[Path]", parent: Path | None = None) -> None:
+    """Sign pictures that say how they were made, if anybody signs; `parent` is what they were made of.
+
+    Raises MissingModel or BadFile.
+    """
     if who is None:
         return
     from portraitist.marks import read_source
@@ -72,7 +75,7 @@ def sign_files(who: "Signer | None", files: "Sequence[Path]") -> None:
 
     for file in files:
         if read_source(file) is not None:  # a plain photo has nothing to confess
-            sign(file, who)
+            sign(file, who, parent=parent)
 
 
 def answer(document: Any, words: str, as_json: bool) -> None:

@@ -88,7 +88,7 @@ def _made(
         file, wanted, faces, masker, out, background=background, paper=paper,
         max_bytes=settings.max_photo_bytes, max_pixels=settings.max_photo_pixels,
     )  # fmt: skip
-    common.sign_files(signer, [out / name for name in report.files if not name.endswith(".pdf")])
+    common.sign_files(signer, [out / name for name in report.files if not name.endswith(".pdf")], file)
     return report
 
 

@@ -104,7 +104,7 @@ def _loras(given: list[str] | None) -> "list[LoraUse] | None":
 def _finishing(steps: str | None) -> "FinishRequest | None":
     if steps is None:
         return None
-    from portraitist.finishing.steps import parse
+    from portraitist.finishing.asking import parse
     from portraitist.requests import FinishRequest
 
     return FinishRequest(parse(steps))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from portraitist.errors import MissingModel, UnfitModel, UnknownName
+from portraitist.errors import MissingModel, OutOfMemory, UnfitModel, UnknownName
 from portraitist.weights import sha256_of
 
 if TYPE_CHECKING:
@@ -70,20 +70,32 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Network:
-    """A loaded network: what it makes of `size` times as many pixels a side, and its terms, in words."""
+    """A loaded network: what it makes of `size` times as many pixels a side, its terms in words, the sha256 of its file
+    and the device that it runs on, in fp32."""
 
     name: str
     scale: int
     terms: str
     descriptor: Any
+    sha256: str = ""
+    device: str = "cpu"
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """float32 (batch, 3, height, width) in 0 … 1, to the same times `scale`."""
+        """float32 (batch, 3, height, width) in 0 … 1, to the same times `scale`, on the processor.
+
+        Raises OutOfMemory for what the device cannot hold.
+        """
         import torch
 
-        with torch.inference_mode():
-            made: torch.Tensor = self.descriptor(batch)
-        return made.float().clamp(0.0, 1.0)
+        try:
+            with torch.inference_mode():
+                made: torch.Tensor = self.descriptor(batch.to(self.device))
+            return made.float().clamp(0.0, 1.0).cpu()
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"There is not enough memory on {self.device} for {self.name}.",
+                hint="Close other programs that use the device, or set PORTRAITIST_DEVICE=cpu.",
+            ) from error
 
 
 def there(models: Path, folder: str) -> dict[str, Path]:
@@ -98,8 +110,9 @@ def there(models: Path, folder: str) -> dict[str, Path]:
     return found
 
 
-def load_network(models: Path, folder: str, name: str) -> Network:
-    """The network of this name in `models`/`folder`, or of the file that `name` is the path of.
+def load_network(models: Path, folder: str, name: str, device: str = "cpu") -> Network:
+    """The network of this name in `models`/`folder`, or of the file that `name` is the path of, on a `device`
+    of torch.
 
     Raises UnknownName that says what exists, MissingModel that says where a known one comes from or that spandrel is
     not installed, UnfitModel for a file that is something else or is not what it is called.
@@ -108,9 +121,10 @@ def load_network(models: Path, folder: str, name: str) -> Network:
     known = next((one for one in KNOWN if one.name == path.stem.lower() and one.folder == folder), None)
     if known is not None and path.suffix in _PICKLES and sha256_of(path) != known.sha256:
         raise UnfitModel(f"{path} is not the published {known.file}.", hint=f"Fetch it again from {known.source}")
-    descriptor = _described(_as_safetensors(path), folder)
+    file = _as_safetensors(path)
+    descriptor = _described(file, folder).to(device)
     terms = f"{known.licence}. {known.source}" if known else f"the terms of {path.name} are not known to us"
-    return Network(path.stem, int(descriptor.scale), terms, descriptor)
+    return Network(path.stem, int(descriptor.scale), terms, descriptor, sha256_of(file), device)
 
 
 def _path_of(models: Path, folder: str, name: str) -> Path:

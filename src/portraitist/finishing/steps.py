@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from portraitist.errors import BadRequest, UnknownName
+from portraitist.devices import choose_device
+from portraitist.errors import BadFile, BadRequest, PortraitistError, UnfitModel, UnknownName
 from portraitist.faces import Face
 from portraitist.finishing import background as backgrounds
 from portraitist.finishing import pose as poses
@@ -21,10 +22,12 @@ from portraitist.finishing import restore as restorers
 from portraitist.finishing import retouch as retouching
 from portraitist.finishing import stylise as styles
 from portraitist.finishing import upscale as upscalers
+from portraitist.finishing.fusion import check_settings
 from portraitist.finishing.networks import KNOWN, RESTORERS, UPSCALERS, Network, load_network, there
 from portraitist.images import read_picture, size_of
-from portraitist.requests import FinishNote, FinishRequest, FinishStep
+from portraitist.requests import FinishNote, FinishRequest, FinishStep, FusionSettings, from_data, to_data
 from portraitist.types import Mask, OnStep, Picture, Seed, Step, no_progress
+from portraitist.weights import sha256_of
 
 Values = Mapping[str, str | float]
 
@@ -45,8 +48,9 @@ class Fuser(Protocol):
 
 @dataclass
 class Tools:
-    """What steps need beyond the picture: who sees faces, the mask of people, the folder of models, the fusion, and
-    whether the picture is `drawn` or painted.
+    """What steps need beyond the picture: who sees faces, the mask of people, the folder of models, the fusion with the
+    sha256 of the sitter's `photos`, whether the picture is `drawn` or painted, and the device for networks, by its name
+    in the settings.
 
     Networks stay loaded from one picture to the next.
     """
@@ -55,13 +59,16 @@ class Tools:
     people: Callable[[Picture], Mask]
     models: Path
     fuser: Fuser | None = None
+    photos: str = ""
     drawn: bool = False
+    device: str = "cpu"
     networks: dict[tuple[str, str], Network] = field(default_factory=dict)
 
     def network(self, folder: str, name: str) -> Network:
         """Load a network, or take it as it is loaded. Raises what `networks.load_network` raises."""
         if (folder, name) not in self.networks:
-            self.networks[folder, name] = load_network(self.models, folder, name)
+            device = str(choose_device(self.device).device)
+            self.networks[folder, name] = load_network(self.models, folder, name, device)
         return self.networks[folder, name]
 
 
@@ -90,27 +97,33 @@ class Asked:
 
 Done = tuple[Picture, tuple[FinishNote, ...]]
 Function = Callable[[Picture, Sequence[Face], Asked, Tools], Done]
+Settled = tuple[Values, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A step of the table: its function, what it is for, its settings with defaults, the strength it has unless told
-    otherwise, and whether it does nothing without a face."""
+    """A step of the table: its function, what it is for, what refuses wrong settings, its settings with defaults, the
+    strength it has unless told otherwise, whether it does nothing without a face, and, for one that takes files, what
+    finds them: the settings with the names filled in, and the sha256 of each file by the setting that names it."""
 
     run: Function
     about: str
+    check: Callable[[Asked], object]
     values: Values = field(default_factory=dict)
     strength: float = 1.0
     face: bool = False
+    settle: Callable[[Asked, Tools], Settled] | None = None
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished picture; `stages` are the pictures after each step, by the step's name and in order."""
+    """A finished picture; `stages` are the pictures after each step, by the step's name and in order; `changed` the
+    steps that changed it."""
 
     picture: Picture
     stages: tuple[tuple[str, Picture], ...]
     notes: tuple[FinishNote, ...]
+    changed: tuple[FinishStep, ...] = ()
 
 
 def finish(
@@ -124,74 +137,74 @@ def finish(
     steps = checked(request)
     kept: list[tuple[str, Picture]] = []
     notes: list[FinishNote] = []
+    changed: list[FinishStep] = []
     for number, step in enumerate(steps):
         on_step(Step("finishing", number, len(steps), step.name))
         if step.strength > 0:
-            kind = STEPS[step.name]
-            faces = tools.seer.detect(picture)
-            asked = Asked(step.name, step.strength, step.settings, request.seed)
-            if kind.face and not faces:
-                notes.append(asked.note("no_face", f"No face is seen, so {step.name} did nothing.", skipped=True))
-            else:
-                picture, said = kind.run(picture, faces, asked, tools)
-                notes += said
+            made, said = _one(picture, step, request.seed, tools)
+            if not np.array_equal(made, picture):
+                changed.append(step)
+            picture = made
+            notes += said
         if stages:
             kept.append((step.name, picture))
     on_step(Step("finishing", len(steps), len(steps)))
-    return Finished(picture, tuple(kept), tuple(notes))
+    return Finished(picture, tuple(kept), tuple(notes), tuple(changed))
+
+
+def _one(picture: Picture, step: FinishStep, seed: Seed, tools: Tools) -> Done:
+    kind, asked = STEPS[step.name], Asked(step.name, step.strength, step.settings, seed)
+    faces = tools.seer.detect(picture)
+    if kind.face and not faces:
+        return picture, (asked.note("no_face", f"No face is seen, so {step.name} did nothing.", skipped=True),)
+    return kind.run(picture, faces, asked, tools)
 
 
 def checked(request: FinishRequest) -> tuple[FinishStep, ...]:
-    """The steps with the defaults of their settings. Raises UnknownName for a step, BadRequest for its settings."""
+    """The steps with the defaults of their settings. Raises UnknownName for a step, BadRequest for its settings, and
+    MissingModel for a learned method of fusion."""
     steps = []
     for step in request.steps:
         if step.name not in STEPS:
             raise UnknownName("finishing step", step.name, STEPS)
         if not 0.0 <= step.strength <= 1.0:
             raise BadRequest(f"{step.name}: the strength is {step.strength:g}; it must be from 0 to 1.")
-        usual = STEPS[step.name].values
-        strange = [key for key in step.settings if key not in usual]
+        kind = STEPS[step.name]
+        strange = [key for key in step.settings if key not in kind.values]
         if strange:
-            known = ", ".join(f"{key} ({value})" for key, value in usual.items()) or "none"
+            known = ", ".join(f"{key} ({value})" for key, value in kind.values.items()) or "none"
             raise BadRequest(f"{step.name} has no setting {strange[0]!r}.", hint=f"Its settings: {known}.")
-        steps.append(replace(step, settings={**usual, **step.settings}))
+        values = {**kind.values, **step.settings}
+        kind.check(Asked(step.name, step.strength, values, request.seed))
+        steps.append(replace(step, settings=values))
     return tuple(steps)
 
 
-def parse(text: str) -> tuple[FinishStep, ...]:
-    """Steps of words such as `retouch:0.5,upscale:scale=2:name=lanczos`, complete: a number is the strength.
+def settled(request: FinishRequest, tools: Tools) -> FinishRequest:
+    """The request complete, with every file that its steps take found and pinned; networks are loaded.
 
-    Raises BadRequest, UnknownName.
+    Raises what `checked` raises, what the files raise where they are missing or no good, and UnfitModel or BadFile
+    where one is not the file that the request pins already.
     """
     steps = []
-    for word in (word.strip() for word in text.split(",")):
-        name, *parts = word.split(":")
-        if name not in STEPS:
-            raise UnknownName("finishing step", name, STEPS)
-        strength, settings, last = STEPS[name].strength, dict[str, str | float](), ""
-        for part in parts:
-            key, sign, value = part.partition("=")
-            if sign:
-                settings[key], last = _number(value), key
-            elif isinstance(number := _number(part), float):
-                strength = number
-            elif last:  # a path may have a colon in it
-                settings[last] = f"{settings[last]}:{part}"
-            else:
-                raise BadRequest(
-                    f"{part!r} in {word!r} is neither a strength nor a setting.",
-                    hint="Write a number from 0 to 1, or key=value: retouch:0.5:teeth=0",
-                )
-        steps.append(FinishStep(name, strength, settings))
-    return checked(FinishRequest(tuple(steps)))
+    for step in checked(request):
+        kind = STEPS[step.name]
+        if step.strength > 0 and kind.settle is not None:
+            values, found = kind.settle(Asked(step.name, step.strength, step.settings, request.seed), tools)
+            for key, pin in step.sha256.items():
+                if found.get(key) != pin:
+                    raise _other(step.name, key, values)
+            step = replace(step, settings=values, sha256=found)
+        steps.append(step)
+    return replace(request, steps=tuple(steps))
 
 
-def _number(text: str) -> str | float:
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return value if np.isfinite(value) else text
+def _other(step: str, key: str, values: Values) -> PortraitistError:
+    hint = "Put back what was there, or ask for a new picture."
+    if key == "photos":
+        return BadFile("fuse: the sitter's photos are not those that this picture was made with.", hint=hint)
+    told = f"{step}: {key} {values[key]} is another file than the one that this picture was made with."
+    return (UnfitModel if key == "name" else BadFile)(told, hint=hint)
 
 
 def _fuse(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
@@ -201,23 +214,51 @@ def _fuse(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -
     return made, (note,)
 
 
+def _check_fuse(asked: Asked) -> None:
+    check_settings(from_data(FusionSettings, {"strength": asked.strength, **asked.values}))
+
+
+def _settle_fuse(asked: Asked, tools: Tools) -> Settled:
+    if tools.fuser is None:
+        raise BadRequest("fuse takes the photos of a sitter.", hint="Name the sitter with --sitter.")
+    return asked.values, {"photos": tools.photos}
+
+
 def _restore(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
-    network = tools.network(RESTORERS, asked.text("name") or _usual(tools.models))
+    network = tools.network(RESTORERS, asked.text("name") or _usual_restorer(tools.models))
     made = restorers.restore(picture, faces, network)
     return _mixed(picture, made, asked.strength), (
         asked.note("terms", f"Faces mended by {network.name}: {network.terms}"),
     )
 
 
-def _usual(models: Path) -> str:
+def _nothing(asked: Asked) -> None:
+    """Any name may be one."""
+
+
+def _settle_restore(asked: Asked, tools: Tools) -> Settled:
+    name = asked.text("name") or _usual_restorer(tools.models)
+    return {**asked.values, "name": name}, {"name": tools.network(RESTORERS, name).sha256}
+
+
+def _usual_restorer(models: Path) -> str:
     """The restorer where none is named: the first that is there."""
     found = sorted(there(models, RESTORERS))
     return found[0] if found else next(one.name for one in KNOWN if one.folder == RESTORERS)
 
 
+def _scale(asked: Asked) -> float:
+    return asked.number("scale", upscalers.MIN_SCALE, upscalers.MAX_SCALE)
+
+
+def _settle_upscale(asked: Asked, tools: Tools) -> Settled:
+    if asked.text("name").lower() == upscalers.LANCZOS:
+        return asked.values, {}
+    return asked.values, {"name": tools.network(UPSCALERS, asked.text("name")).sha256}
+
+
 def _upscale(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
-    scale = asked.number("scale", upscalers.MIN_SCALE, upscalers.MAX_SCALE)
-    size = upscalers.check_size(size_of(picture), scale)
+    size = upscalers.check_size(size_of(picture), _scale(asked))
     plain = upscalers.upscale(picture, size)
     if asked.text("name").lower() == upscalers.LANCZOS:
         return plain, (asked.note("lanczos", "Enlarged with Lanczos, which adds no detail."),)
@@ -227,10 +268,14 @@ def _upscale(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools
 
 
 def _retouch(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
-    settings = retouching.Retouch(**{key: asked.number(key, 0.0, 1.0) for key in asked.values})
+    settings = _retouch_settings(asked)
     for face in faces:
         picture = retouching.retouch(picture, face, settings, asked.strength)
     return picture, ()
+
+
+def _retouch_settings(asked: Asked) -> retouching.Retouch:
+    return retouching.Retouch(**{key: asked.number(key, 0.0, 1.0) for key in asked.values})
 
 
 def _pose(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
@@ -238,43 +283,62 @@ def _pose(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -
     if len(faces) > 1:
         notes = (asked.note("several_faces", f"{len(faces)} faces are seen; the picture follows the largest."),)
     made = poses.upright(picture, faces[0], asked.strength)
-    aspect = asked.text("aspect")
-    if aspect == "keep":
+    aspect, head = _frame(asked)
+    if aspect is None:
         return made, notes
-    head = asked.number("head", 0.1, 0.9)
     seen = tools.seer.detect(made)
-    return (poses.framed(made, seen[0], _aspect(aspect), head) if seen else made), notes
+    return (poses.framed(made, seen[0], aspect, head) if seen else made), notes
 
 
-def _aspect(text: str) -> float:
+def _frame(asked: Asked) -> tuple[float | None, float]:
+    """Width over height, None to keep the picture's, and how much of the height is the head."""
+    head, text = asked.number("head", 0.1, 0.9), asked.text("aspect")
+    if text == "keep":
+        return None, head
     wide, _, tall = text.partition("x")
     if wide.isdigit() and tall.isdigit() and 0.2 <= int(wide) / max(int(tall), 1) <= 5:
-        return int(wide) / int(tall)
+        return int(wide) / int(tall), head
     raise BadRequest(f"pose: aspect {text!r} is no shape.", hint="Write width and height, such as aspect=3x4.")
 
 
 def _background(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
-    colour, file, blur = asked.text("colour"), asked.text("picture"), asked.text("blur")
-    if sum(word not in ("", "0.0") for word in (colour, file, blur)) > 1:
-        raise BadRequest("background takes one of colour, picture and blur.", hint="Leave the others out.")
+    file, blur = asked.text("picture"), asked.number("blur", 0.0, 1.0) * asked.strength
     people = tools.people(picture)
     if float((people > 127).mean()) < 0.01:
         return picture, (asked.note("nobody", "Nobody is seen, so the background was left.", skipped=True),)
+    if blur > 0:
+        return backgrounds.on_ground(picture, people, backgrounds.blurred(picture, people, blur)), ()
     if file:
         ground = backgrounds.covering(read_picture(Path(file).expanduser()), size_of(picture))
-    elif asked.number("blur", 0.0, 1.0) > 0:
-        share = asked.number("blur", 0.0, 1.0) * asked.strength
-        return backgrounds.on_ground(picture, people, backgrounds.blurred(picture, people, share)), ()
     else:
-        ground = backgrounds.even(size_of(picture), backgrounds.colour_of(colour or "white"))
+        ground = backgrounds.even(size_of(picture), backgrounds.colour_of(asked.text("colour") or "white"))
     return _mixed(picture, backgrounds.on_ground(picture, people, ground), asked.strength), ()
 
 
+def _check_background(asked: Asked) -> None:
+    blur = asked.number("blur", 0.0, 1.0)
+    if sum((bool(asked.text("colour")), bool(asked.text("picture")), blur > 0)) > 1:
+        raise BadRequest("background takes one of colour, picture and blur.", hint="Leave the others out.")
+    backgrounds.colour_of(asked.text("colour") or "white")
+
+
+def _settle_background(asked: Asked, tools: Tools) -> Settled:
+    if not asked.text("picture"):
+        return asked.values, {}
+    file = Path(asked.text("picture")).expanduser()
+    read_picture(file)  # what is wrong with it is better told at once
+    return asked.values, {"picture": sha256_of(file)}
+
+
 def _stylise(picture: Picture, faces: Sequence[Face], asked: Asked, tools: Tools) -> Done:
+    return _mixed(picture, _style(asked)(picture, asked.seed), asked.strength), ()
+
+
+def _style(asked: Asked) -> Callable[[Picture, Seed], Picture]:
     name = asked.text("style")
     if name not in styles.STYLES:
         raise UnknownName("drawing style", name, styles.STYLES)
-    return _mixed(picture, styles.STYLES[name](picture, asked.seed), asked.strength), ()
+    return styles.STYLES[name]
 
 
 def _mixed(before: Picture, after: Picture, strength: float) -> Picture:
@@ -284,14 +348,30 @@ def _mixed(before: Picture, after: Picture, strength: float) -> Picture:
     return np.asarray(mixed.round(), dtype=np.uint8)
 
 
+def _fusion_values() -> Values:
+    """What fusion can be asked for, but the strength, with flags as 0 and 1."""
+    usual = to_data(FusionSettings())
+    return {key: value if isinstance(value, str) else float(value) for key, value in usual.items() if key != "strength"}
+
+
 STEPS: Mapping[str, Kind] = {
-    "fuse": Kind(_fuse, "the sitter's own photo on the portrait's face", {"when": "needed"}),
-    "restore": Kind(_restore, "faces mended by a learned restorer", {"name": ""}, 0.8, face=True),
-    "retouch": Kind(
-        _retouch, "skin, eyes, teeth and light", {"skin": 1.0, "eyes": 1.0, "teeth": 1.0, "light": 1.0}, 0.5, face=True
+    "fuse": Kind(
+        _fuse, "the sitter's own photo on the portrait's face", _check_fuse, _fusion_values(), settle=_settle_fuse
     ),
-    "pose": Kind(_pose, "a tilted head set upright, a frame", {"aspect": "keep", "head": 0.45}, face=True),
-    "background": Kind(_background, "an even colour, a picture, or blur", {"colour": "", "picture": "", "blur": 0.0}),
-    "upscale": Kind(_upscale, "more pixels", {"scale": 2.0, "name": upscalers.LANCZOS}),
-    "stylise": Kind(_stylise, "pencil, oil, film or cartoon", {"style": "film"}),
-}
+    "restore": Kind(
+        _restore, "faces mended by a learned restorer", _nothing, {"name": ""}, 0.8, face=True, settle=_settle_restore
+    ),
+    "retouch": Kind(
+        _retouch, "skin, eyes, teeth and light", _retouch_settings,
+        {"skin": 1.0, "eyes": 1.0, "teeth": 1.0, "light": 1.0}, 0.5, face=True,
+    ),
+    "pose": Kind(_pose, "a tilted head set upright, a frame", _frame, {"aspect": "keep", "head": 0.45}, face=True),
+    "background": Kind(
+        _background, "an even colour, a picture, or blur", _check_background,
+        {"colour": "", "picture": "", "blur": 0.0}, settle=_settle_background,
+    ),
+    "upscale": Kind(
+        _upscale, "more pixels", _scale, {"scale": 2.0, "name": upscalers.LANCZOS}, settle=_settle_upscale
+    ),
+    "stylise": Kind(_stylise, "pencil, oil, film or cartoon", _style, {"style": "film"}),
+}  # fmt: skip

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portraitist.decoder import Decoder
-from portraitist.errors import BadFile
 from portraitist.faces import Masker
 from portraitist.files import make_folder
 from portraitist.finishing.idphoto.cut import Finder, IdCheck, cut_id_photo
 from portraitist.finishing.idphoto.formats import Colour, IdFormat, parse_colour
 from portraitist.finishing.idphoto.sheet import draw_sheet, lay_out, page_mm, save_pdf
-from portraitist.images import MAX_BYTES, MAX_PIXELS, save_jpeg, save_png
-from portraitist.marks import Source, read_source
+from portraitist.images import MAX_BYTES, MAX_PIXELS, read_bytes, save_jpeg, save_png
+from portraitist.marks import Source, source_in
 from portraitist.requests import Reason
 from portraitist.types import Picture
 
@@ -62,11 +61,12 @@ def make_id_photo(
     (nothing is written then), UnknownName for a paper, BadRequest for a colour, Unwritable or DiskFull.
     """
     colour = check_wishes(wanted, background, paper)
+    data = read_bytes(path, max_bytes)
     with Decoder() as decoder:
-        picture = decoder.read(path, max_bytes=max_bytes, max_pixels=max_pixels)
-    given = _source_of(path)
+        picture = decoder.decode(data, name=path.name, max_pixels=max_pixels)
+    given = source_in(data)
     made = cut_id_photo(picture, wanted, faces, masker, background=colour, name=path.name)
-    source = given if given is not None and given.made_by_ai else (None if colour is None else Source.ENHANCED)
+    source = given if given is not None and given.made_by_ai else (given if colour is None else Source.ENHANCED)
     root, stem = make_folder(out), f"{path.stem}-{wanted.name}"
     files = _write(root, stem, made.picture, wanted.dpi, source)
     sheet, copies = None, 0
@@ -86,13 +86,6 @@ def check_wishes(wanted: IdFormat, background: str, paper: str | None) -> Colour
     if paper is not None:
         lay_out(wanted.size_mm, paper)
     return None if background == KEEP else parse_colour(wanted.background if background == RULE else background)
-
-
-def _source_of(path: Path) -> Source | None:
-    try:
-        return read_source(path)
-    except BadFile:  # HEIC and the like, which the decoder reads
-        return None
 
 
 def _write(root: Path, stem: str, picture: Picture, dpi: int, source: Source | None) -> tuple[str, ...]:
