@@ -164,17 +164,19 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
     """All cells, complete and checked."""
     if request.count != 1:
         raise BadRequest(f"A grid draws one picture for each cell, not {request.count}.", hint="Leave -n out.")
-    sittings: dict[tuple[LoraUse, ...], Sitting] = {}
+    held: dict[tuple[str | None, ...], Sitting] = {}  # each file is read once, whatever its strength
     cells = []
     for place in grid.places():
         filled, files, style = _asked_for(request, grid, place, studio)
-        if filled.loras not in sittings:
-            sittings[filled.loras] = with_others(studio.sitting, filled.loras, files, studio.model)
+        key = tuple(use.sha256 for use in filled.loras)
+        if key not in held:
+            held[key] = with_others(studio.sitting, filled.loras, files, studio.model)
         full = complete(filled, studio.model)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
-        cells.append(_Cell(grid.told(place), planned, sittings[filled.loras], style.photo if style else True))
+        sitting = _weighed_sitting(held[key], filled.loras)
+        cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True))
     return cells
 
 
@@ -201,6 +203,14 @@ def _asked_for(
         ready, files = with_loras(filled, style, base, settings)
     loras = (_weighed(use, strengths) for use in ready.loras)
     return replace(ready, loras=tuple(loras)), files, style
+
+
+def _weighed_sitting(sitting: Sitting, uses: Sequence[LoraUse]) -> Sitting:
+    """The sitting with the LoRAs that it has, at the strengths of `uses`."""
+    loras = zip(sitting.others, uses, strict=True)
+    return replace(
+        sitting, others=tuple((lora, 1.0 if use.strength is None else use.strength) for (lora, _), use in loras)
+    )
 
 
 def _weighed(use: LoraUse, strengths: Mapping[str, float]) -> LoraUse:

@@ -149,7 +149,7 @@ def contains(sheet: np.ndarray, picture: np.ndarray) -> bool:
     return False
 
 
-def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, capsys: Capture) -> None:
+def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, tmp_path: Path, capsys: Capture) -> None:
     place = home / "library" / "loras" / "ink.safetensors"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes((home / "sitters" / "mia" / "mia.safetensors").read_bytes())
@@ -160,6 +160,11 @@ def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, capsys: Capture) -> Non
         assert [([one["strength"] for one in loras], strength) for loras, strength in told] == [
             ([0.2], 0.5), ([0.6], 0.5), ([0.2], 1.0), ([0.6], 1.0),
         ]  # fmt: skip
+    _, made = asked(capsys, "--prompt", "smile", "--grid", "lora:ink=0.2,2", "--steps", "1", "--out", tmp_path)
+    weak, strong = (tmp_path / cell["portrait"]["file"] for cell in made["cells"])  # type: ignore[attr-defined]
+    assert call("portrait", "--again", strong, "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    assert (read_picture(again) == read_picture(strong)).all() and (read_picture(weak) != read_picture(strong)).any()
 
 
 @pytest.mark.parametrize(
