@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from portraitist.errors import BadRequest
 from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
@@ -21,7 +20,7 @@ from portraitist.finisher import Finisher, portrait_finisher
 from portraitist.fusing import is_drawn
 from portraitist.generation.denied import DenyList, refuse
 from portraitist.generation.generate import complete
-from portraitist.generation.grid import Grid, is_named, lora_strengths, with_settings, with_words
+from portraitist.generation.grid import Grid, check_count, is_named, lora_strengths, with_settings, with_words
 from portraitist.generation.hires import plan
 from portraitist.generation.remarks import remarks
 from portraitist.generation.styled import check_meant
@@ -111,6 +110,7 @@ class _Studio:
 
 def plan_portrait_grid(request: PortraitRequest, grid: Grid, settings: Settings) -> GridPlan:
     """What `draw_portrait_grid` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
+    check_count(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
     studio = _open(record, folder, read_record(folder.faces), settings)
     return _planned(grid, _cells(request, grid, studio), studio.model)
@@ -130,6 +130,7 @@ def draw_portrait_grid(
     They go into `out`, or into a folder of their own among the sitter's portraits. All cells are checked before the
     first is drawn. Raises BadRequest for a request of several pictures, and what `portraying.portrait_sitter` raises.
     """
+    check_count(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
     studio = _open(record, folder, faces_of(folder, faces), settings)
     cells = _finished(_cells(request, grid, studio), settings, faces, folder)
@@ -162,19 +163,19 @@ def _open(record: SitterRecord, folder: SitterFolder, faces: FaceRecord, setting
 
 def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]:
     """All cells, complete and checked."""
-    if request.count != 1:
-        raise BadRequest(f"A grid draws one picture for each cell, not {request.count}.", hint="Leave -n out.")
-    sittings: dict[tuple[LoraUse, ...], Sitting] = {}
+    held: dict[tuple[str | None, ...], Sitting] = {}  # each file is read once, whatever its strength
     cells = []
     for place in grid.places():
         filled, files, style = _asked_for(request, grid, place, studio)
-        if filled.loras not in sittings:
-            sittings[filled.loras] = with_others(studio.sitting, filled.loras, files, studio.model)
+        key = tuple(use.sha256 for use in filled.loras)
+        if key not in held:
+            held[key] = with_others(studio.sitting, filled.loras, files, studio.model)
         full = complete(filled, studio.model)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
-        cells.append(_Cell(grid.told(place), planned, sittings[filled.loras], style.photo if style else True))
+        sitting = _weighed_sitting(held[key], filled.loras)
+        cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True))
     return cells
 
 
@@ -201,6 +202,14 @@ def _asked_for(
         ready, files = with_loras(filled, style, base, settings)
     loras = (_weighed(use, strengths) for use in ready.loras)
     return replace(ready, loras=tuple(loras)), files, style
+
+
+def _weighed_sitting(sitting: Sitting, uses: Sequence[LoraUse]) -> Sitting:
+    """The sitting with the LoRAs that it has, at the strengths of `uses`."""
+    loras = zip(sitting.others, uses, strict=True)
+    return replace(
+        sitting, others=tuple((lora, 1.0 if use.strength is None else use.strength) for (lora, _), use in loras)
+    )
 
 
 def _weighed(use: LoraUse, strengths: Mapping[str, float]) -> LoraUse:

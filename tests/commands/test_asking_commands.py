@@ -12,7 +12,7 @@ from portraitist.errors import Denied
 from portraitist.faces import Faces
 from portraitist.images import read_picture, read_request, save_png
 from portraitist.portraying import portrait_sitter
-from portraitist.requests import PortraitRequest, from_data, to_json
+from portraitist.requests import PortraitRequest, to_json
 from portraitist.settings import load_settings
 from tests.commands.calling import call
 from tests.commands.drawn_sitter import put_sitter
@@ -57,29 +57,15 @@ def test_refused_words_leave_nothing_behind(home: Path, tmp_path: Path, capsys: 
     assert not out.exists() and not (home / "sitters" / "mia" / "portraits").exists()
 
 
-def test_the_negative_and_a_child_at_school_are_drawn(tmp_path: Path, capsys: Capture) -> None:
-    code, _ = asked(
-        capsys,
-        "--prompt",
-        "school uniform, smile",
-        "--negative",
-        "nsfw, nude",
-        "-n",
-        "1",
-        "--out",
-        tmp_path,
-        sitter="tim",
-    )
-    assert code == 0 and len(list(tmp_path.glob("*.png"))) == 1
+def test_the_negative_and_a_child_at_school_are_let_through(capsys: Capture) -> None:
+    words = ("--prompt", "school uniform, smile", "--negative", "nsfw, nude")
+    assert asked(capsys, *words, "--dry-run", sitter="tim")[0] == 0
 
 
 def test_a_picture_of_refused_words_is_not_made_again(tmp_path: Path, capsys: Capture) -> None:
-    _, answer = asked(capsys, "--prompt", "ohwx woman, smile", "-n", "1", "--out", tmp_path)
-    file = tmp_path / answer["portraits"][0]["file"]  # type: ignore[index]
-    request = from_data(PortraitRequest, read_request(file))
-    text = to_json(request).replace("smile", "topless")
-    save_png(tmp_path / "other.png", read_picture(file), {"portraitist": text})
-    assert call("portrait", "--again", tmp_path / "other.png", "--out", tmp_path / "again", "--json") == 2
+    request = PortraitRequest("mia", prompt="ohwx woman, topless", size=(64, 64), sampler="DDIM", steps=1, cfg=1.0)
+    save_png(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8), {"portraitist": to_json(request)})
+    assert call("portrait", "--again", tmp_path / "a.png", "--out", tmp_path / "again", "--json") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "denied" and not (tmp_path / "again").exists()
 
 
@@ -149,32 +135,33 @@ def contains(sheet: np.ndarray, picture: np.ndarray) -> bool:
     return False
 
 
-def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, capsys: Capture) -> None:
+def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, tmp_path: Path, capsys: Capture) -> None:
     place = home / "library" / "loras" / "ink.safetensors"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes((home / "sitters" / "mia" / "mia.safetensors").read_bytes())
-    for words in ("smile", "smile <lora:ink:0.9>"):
-        grid = ("--prompt", words, "--grid", "lora:ink=0.2,0.6;strength=0.5,1")
-        _, plan = asked(capsys, *grid, "--dry-run")
-        told = [(cell["request"]["loras"], cell["request"]["strength"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
-        assert [([one["strength"] for one in loras], strength) for loras, strength in told] == [
-            ([0.2], 0.5), ([0.6], 0.5), ([0.2], 1.0), ([0.6], 1.0),
-        ]  # fmt: skip
+    grid = ("--prompt", "smile <lora:ink:0.9>", "--grid", "lora:ink=0.2,0.6;strength=0.5,1")
+    _, plan = asked(capsys, *grid, "--dry-run")
+    told = [(cell["request"]["loras"], cell["request"]["strength"]) for cell in plan["cells"]]  # type: ignore[attr-defined]
+    assert [([one["strength"] for one in loras], strength) for loras, strength in told] == [
+        ([0.2], 0.5), ([0.6], 0.5), ([0.2], 1.0), ([0.6], 1.0),
+    ]  # fmt: skip
+    _, made = asked(capsys, "--prompt", "smile", "--grid", "lora:ink=0.2,2", "--steps", "1", "--out", tmp_path)
+    weak, strong = (tmp_path / cell["portrait"]["file"] for cell in made["cells"])  # type: ignore[attr-defined]
+    assert call("portrait", "--again", strong, "--out", tmp_path / "again") == 0
+    (again,) = (tmp_path / "again").glob("*.png")
+    assert (read_picture(again) == read_picture(strong)).all() and (read_picture(weak) != read_picture(strong)).any()
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--grid", "cfg=4;stepz=1"), "Column 7 of the grid: 'stepz'"),
-        (("--grid", "steps=1,999"), "steps is 999"),
         (("--grid", "sampler=DDIM,Eular"), "no sampler named 'Eular'"),
         (("--grid", "cfg=4,7", "-n", "4"), "not 4"),
         (("--grid", "cfg=4,7", "--budget", "8"), "chooses none"),
         (("--grid", "cfg=4,7", "--again", "x.png"), "exclude each other"),
-        (("--grid", "prompt=blue,red"), "looks for 'blue'"),
         (("--grid", "prompt=hat,nude"), "'nude' (rule nudity"),
         (("--grid", "lora:none=1,2"), "no LoRA named 'none'"),
-        (("--grid", "size=64x64,65x64"), "65x64"),
         (("--grid", "seed=1-101"), "101 values"),
     ],
 )

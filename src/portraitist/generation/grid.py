@@ -81,6 +81,12 @@ def parse_grid(text: str) -> Grid:
     return Grid(tuple(axes))
 
 
+def check_count(request: PortraitRequest) -> None:
+    """Raises BadRequest for a request of several pictures."""
+    if request.count != 1:
+        raise BadRequest(f"A grid draws one picture for each cell, not {request.count}.", hint="Leave -n out.")
+
+
 def with_settings(request: PortraitRequest, grid: Grid, place: tuple[int, ...]) -> PortraitRequest:
     """The request with a cell's settings, but for its words and LoRAs, which come when the style is filled in."""
     told = {axis.name: axis.values[number] for axis, number in zip(grid.axes, place, strict=True)}
