@@ -17,6 +17,7 @@ from portraitist.families.base import Model
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import Finisher, portrait_finisher
+from portraitist.finishing.steps import checked
 from portraitist.fusing import is_drawn
 from portraitist.generation.denied import DenyList, refuse
 from portraitist.generation.generate import complete
@@ -110,7 +111,7 @@ class _Studio:
 
 def plan_portrait_grid(request: PortraitRequest, grid: Grid, settings: Settings) -> GridPlan:
     """What `draw_portrait_grid` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
-    check_count(request)
+    _check(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
     studio = _open(record, folder, read_record(folder.faces), settings)
     return _planned(grid, _cells(request, grid, studio), studio.model)
@@ -130,7 +131,7 @@ def draw_portrait_grid(
     They go into `out`, or into a folder of their own among the sitter's portraits. All cells are checked before the
     first is drawn. Raises BadRequest for a request of several pictures, and what `portraying.portrait_sitter` raises.
     """
-    check_count(request)
+    _check(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
     studio = _open(record, folder, faces_of(folder, faces), settings)
     cells = _finished(_cells(request, grid, studio), settings, faces, folder)
@@ -153,6 +154,13 @@ def draw_portrait_grid(
         sheets.append(name)
     on_step(Step("grid", len(cells), len(cells)))
     return GridReport(str(root), tuple(sheets), planned.axes, tuple(made), planned.warnings)
+
+
+def _check(request: PortraitRequest) -> None:
+    """What is wrong with all cells alike, before anything is loaded."""
+    check_count(request)
+    if request.finish is not None:
+        checked(request.finish)
 
 
 def _open(record: SitterRecord, folder: SitterFolder, faces: FaceRecord, settings: Settings) -> _Studio:

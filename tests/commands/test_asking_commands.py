@@ -163,6 +163,7 @@ def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, tmp_path: Path, capsys:
         (("--grid", "prompt=hat,nude"), "'nude' (rule nudity"),
         (("--grid", "lora:none=1,2"), "no LoRA named 'none'"),
         (("--grid", "seed=1-101"), "101 values"),
+        (("--grid", "cfg=4,7", "--finish", "retuch", "--dry-run"), "'retuch'"),
     ],
 )
 def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
