@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import struct
@@ -18,7 +19,7 @@ from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.errors import FetchFailed, MissingModel, UnfitModel, UnknownName
 from portraitist.families.base import Model
-from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
+from portraitist.families.found import find_base, lasting_name, place_of, webui_hashes, weights_sum
 from portraitist.families.parts import configs_of
 from portraitist.families.vocabulary import load_tokenizers, read_text
 from portraitist.recipes import Base
@@ -190,6 +191,15 @@ def test_the_version_follows_the_weights(tiny_base: Path, tmp_path: Path, settin
     weights = tmp_path / "film" / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert find_base(str(tmp_path / "film"), settings).version != first.version
+
+
+def test_the_webui_knows_hashes_of_single_files_alone(tiny_base: Path, tmp_path: Path, settings: Settings) -> None:
+    file = tmp_path / "large.safetensors"
+    file.write_bytes(bytes(0x100000) + b"x" * 0x20000)
+    base = Base("large", "sd15", f"file:{file}", "large-1", (64, 64), "short", checksum=sha256_of(file))
+    # the hash that the WebUI showed before version 1.0: 64 KiB behind the first MiB
+    assert webui_hashes(base) == (hashlib.sha256(b"x" * 0x10000).hexdigest()[:8], sha256_of(file))
+    assert webui_hashes(find_base(str(tiny_base), settings)) == ("", "")
 
 
 def change(folder: Path, **values: Any) -> None:

@@ -3,6 +3,7 @@
 What a path holds is told by its configurations and tensors, never by its name. Loads no network.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -79,6 +80,16 @@ def weights_sum(base: Base, settings: Settings) -> str:
     if base.checksum or pins:
         return base.checksum or pins[0]
     return _remembered_sum(_weights_of(place_of(base, settings)), settings)
+
+
+def webui_hashes(base: Base) -> tuple[str, str]:
+    """The WebUI's old and new hash of a base that is one file; ("", "") for a folder, of which it knows none."""
+    path = Path(base.source.removeprefix("file:"))
+    if not base.checksum or not base.source.startswith("file:") or not path.is_file():
+        return "", ""
+    with path.open("rb") as file:
+        file.seek(0x100000)
+        return hashlib.sha256(file.read(0x10000)).hexdigest()[:8], base.checksum
 
 
 def _extra(settings: Settings) -> tuple[Path, ...]:
