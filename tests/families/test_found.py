@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.errors import FetchFailed, MissingModel, UnfitModel, UnknownName
 from portraitist.families.base import Model
+from portraitist.families.folder import load_part
 from portraitist.families.found import find_base, lasting_name, place_of, webui_hashes, weights_sum
 from portraitist.families.parts import configs_of
 from portraitist.families.vocabulary import load_tokenizers, read_text
@@ -26,7 +28,7 @@ from portraitist.recipes import Base
 from portraitist.settings import Settings
 from portraitist.weights import sha256_of
 from tests.contract.family import FamilyContract
-from tests.fake_hub import open_for, serve
+from tests.fake_hub import COMMIT, open_for, serve
 from tests.tiny_sdxl import single
 
 
@@ -246,6 +248,14 @@ def test_what_a_folder_lacks_is_named(tiny_base: Path, tmp_path: Path, settings:
     assert str(tmp_path / "loras" / "a.safetensors") in str(caught.value.hint)
 
 
+def test_weights_of_a_folder_that_are_cut_off_are_named(tiny_base: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_base / "unet", tmp_path / "unet"))
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(UnfitModel, match=r"diffusion_pytorch_model\.safetensors is damaged or cut off \(5000 bytes\)"):
+        load_part(UNet2DConditionModel, folder, choose_device("cpu"), torch.float32)
+
+
 def test_a_folder_with_pickled_weights_says_how_to_convert_them(tiny_base: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_base, tmp_path / "film")
     part = tmp_path / "film" / "unet"
@@ -321,7 +331,7 @@ def test_a_base_of_a_hub_is_fetched_once(
     tiny_base: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_base, tmp_path / "hub" / "maker" / "film")
-    base = replace(find_base("sd15", settings), name="film", source="hf:maker/film")
+    base = replace(find_base("sd15", settings), name="film", source="hf:maker/film", revision=COMMIT)
     base = replace(base, files=tuple(pattern.replace(".fp16", "") for pattern in base.files))
     with serve(tmp_path / "hub") as served:
         open_for(monkeypatch, served)

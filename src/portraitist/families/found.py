@@ -14,7 +14,7 @@ from portraitist.families.folder import PICKLES, read_config
 from portraitist.families.parts import configs_of
 from portraitist.families.recognise import read_shapes, recognise, recognise_folder
 from portraitist.files import write_text
-from portraitist.hub import fetch, hub_model
+from portraitist.hub import HubModel, fetch, hub_model
 from portraitist.recipes import Base, find, names, read_toml
 from portraitist.settings import Settings
 from portraitist.types import OnStep, no_progress
@@ -67,11 +67,20 @@ def place_of(base: Base, settings: Settings, on_step: OnStep = no_progress) -> P
     """
     if not base.source.startswith("hf:"):
         return resolve(base.source)
-    model = hub_model(
+    return fetch(hub_place(base, settings), hub_model_of(base), offline=settings.offline, on_step=on_step)
+
+
+def hub_place(base: Base, settings: Settings) -> Path:
+    """The folder of a base that comes from a hub."""
+    return settings.models_folder / "bases" / base.name
+
+
+def hub_model_of(base: Base) -> HubModel:
+    """What is to be fetched of a base in a hub. Raises UnfitModel for another kind of source."""
+    return hub_model(
         base.source, base.files, revision=base.revision, sha256=base.sha256, licence=base.licence,
         megabytes=base.megabytes,
     )  # fmt: skip
-    return fetch(settings.models_folder / "bases" / base.name, model, offline=settings.offline, on_step=on_step)
 
 
 def weights_sum(base: Base, settings: Settings) -> str:
