@@ -52,6 +52,15 @@ def test_other_bytes_than_the_pin_or_the_hubs_own_sum_are_refused(there: FakeHub
     assert not (tmp_path / "m" / "model.safetensors").exists() and not hub.have(tmp_path / "m", MODEL)
 
 
+def test_what_came_first_is_trusted_when_files_are_lost(there: FakeHub, tmp_path: Path) -> None:
+    hub.fetch(tmp_path / "m", MODEL)
+    (tmp_path / "m" / "config.json").unlink()
+    (there.root / "maker" / "model" / "config.json").write_text('{"new": true}')
+    with pytest.raises(UnfitModel, match=r"config\.json"):
+        hub.fetch(tmp_path / "m", MODEL)
+    assert any(COMMIT in path for path in there.asked) and not (tmp_path / "m" / "config.json").exists()
+
+
 def test_offline_names_size_and_licence(there: FakeHub, tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match="PORTRAITIST_OFFLINE") as caught:
         hub.fetch(tmp_path / "m", MODEL, offline=True)

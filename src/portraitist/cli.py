@@ -17,6 +17,7 @@ import typer
 
 from portraitist import __version__
 from portraitist.commands import (
+    bases,
     captions,
     check,
     compare,
@@ -42,7 +43,7 @@ _INTERRUPTED = 130
 
 COMMANDS = (
     setup, demo, check, train, captions, tags, trigger, portrait, finish, idphoto, compare, sitters, styles, recipes,
-    export, convert, doctor,
+    bases, export, convert, doctor,
 )  # fmt: skip
 
 

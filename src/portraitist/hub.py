@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,11 +100,13 @@ def fetch(folder: Path, model: HubModel, *, offline: bool = False, on_step: OnSt
 
 
 def _fetch(folder: Path, model: HubModel, on_step: OnStep) -> None:
+    earlier = read_record(folder)
+    if earlier is not None and earlier.repository == model.repository and not COMMIT.fullmatch(model.revision):
+        model = replace(model, revision=earlier.revision)  # what came first is trusted, not what came since
     revision, stored = _listing(model)
     wanted = _wanted(model, stored)
     about = f"{model.repository}, {model.megabytes} MB, licence {model.licence}"
     sums: dict[str, str] = {}
-    earlier = read_record(folder)
     for number, name in enumerate(wanted):
         on_step(Step("fetch model", number, len(wanted), f"{name} of {about}"))
         _download(folder, model, name, revision)
@@ -115,7 +117,7 @@ def _fetch(folder: Path, model: HubModel, on_step: OnStep) -> None:
             (folder / name).unlink()
             raise UnfitModel(
                 f"{name} of {model.repository} has sha256 {sums[name][:12]}…, not {pin[:12]}….",
-                hint="Run it again; if it happens twice, the hub serves another file than the pinned one.",
+                hint="Run it again; if it happens twice, the hub serves another file than the one that is trusted.",
             )
     record = Record(model.repository, revision, model.licence, sums)
     write_text(folder / RECORD, json.dumps(record.__dict__, indent=2) + "\n")

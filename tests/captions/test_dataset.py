@@ -9,7 +9,7 @@ import pytest
 
 from portraitist.captions import dataset as d
 from portraitist.captions import kohya
-from portraitist.errors import BadFile, BadRequest
+from portraitist.errors import BadFile, BadRequest, DiskFull
 from portraitist.faces.masks import CropMasks
 from portraitist.images import save_png
 from portraitist.types import Box, Size
@@ -50,6 +50,18 @@ def test_masks_and_cuttings_come_back_and_outlive_new_captions(tmp_path: Path) -
     d.write_rows(tmp_path, outside)
     with pytest.raises(BadFile, match="outside"):
         d.read_set(tmp_path)
+
+
+def test_a_set_that_is_not_finished_leaves_the_older_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *given: object, **more: object) -> None:
+        raise DiskFull(path)
+
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(d, "write_rows", full)
+    with pytest.raises(DiskFull):
+        d.write_set(folder, [photo("c.jpg", 3)])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_an_older_set_leaves_nothing_behind(folder: Path) -> None:

@@ -116,7 +116,7 @@ def test_an_sdxl_folder_trains_by_its_path(
     assert base["name"] == tiny_sdxl.name and base["version"] == f"{tiny_sdxl.name}-{base['sha256'][:10]}"
     with safe_open(file, "np") as lora:
         names, told_of = set(lora.keys()), lora.metadata()
-    assert told_of["ss_base_model_version"] == "sdxl_base_v1-0" and told_of["ss_new_sd_model_hash"] == base["sha256"]
+    assert told_of["ss_base_model_version"] == "sdxl_base_v1-0" and told_of["portraitist.base_sha256"] == base["sha256"]
     assert {name.split("_")[1] for name in names} == {"unet", "te1", "te2"}
     monkeypatch.chdir(tmp_path)  # the path was kept so that it holds from anywhere
     assert call("portrait", "--sitter", "ada", "-n", 1, "--steps", 2, "--prompt", "smile", "--out", tmp_path) == 0

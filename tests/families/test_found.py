@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import struct
@@ -12,20 +13,22 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.errors import FetchFailed, MissingModel, UnfitModel, UnknownName
 from portraitist.families.base import Model
-from portraitist.families.found import find_base, lasting_name, place_of, weights_sum
+from portraitist.families.folder import load_part
+from portraitist.families.found import find_base, lasting_name, place_of, webui_hashes, weights_sum
 from portraitist.families.parts import configs_of
 from portraitist.families.vocabulary import load_tokenizers, read_text
 from portraitist.recipes import Base
 from portraitist.settings import Settings
 from portraitist.weights import sha256_of
 from tests.contract.family import FamilyContract
-from tests.fake_hub import open_for, serve
+from tests.fake_hub import COMMIT, open_for, serve
 from tests.tiny_sdxl import single
 
 
@@ -192,6 +195,15 @@ def test_the_version_follows_the_weights(tiny_base: Path, tmp_path: Path, settin
     assert find_base(str(tmp_path / "film"), settings).version != first.version
 
 
+def test_the_webui_knows_hashes_of_single_files_alone(tiny_base: Path, tmp_path: Path, settings: Settings) -> None:
+    file = tmp_path / "large.safetensors"
+    file.write_bytes(bytes(0x100000) + b"x" * 0x20000)
+    base = Base("large", "sd15", f"file:{file}", "large-1", (64, 64), "short", checksum=sha256_of(file))
+    # the hash that the WebUI showed before version 1.0: 64 KiB behind the first MiB
+    assert webui_hashes(base) == (hashlib.sha256(b"x" * 0x10000).hexdigest()[:8], sha256_of(file))
+    assert webui_hashes(find_base(str(tiny_base), settings)) == ("", "")
+
+
 def change(folder: Path, **values: Any) -> None:
     config = folder / "unet" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), **values}))
@@ -234,6 +246,14 @@ def test_what_a_folder_lacks_is_named(tiny_base: Path, tmp_path: Path, settings:
     with pytest.raises(UnfitModel, match="no base in diffusers' layout") as caught:
         find_base(str(tmp_path / "loras"), settings)
     assert str(tmp_path / "loras" / "a.safetensors") in str(caught.value.hint)
+
+
+def test_weights_of_a_folder_that_are_cut_off_are_named(tiny_base: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_base / "unet", tmp_path / "unet"))
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(UnfitModel, match=r"diffusion_pytorch_model\.safetensors is damaged or cut off \(5000 bytes\)"):
+        load_part(UNet2DConditionModel, folder, choose_device("cpu"), torch.float32)
 
 
 def test_a_folder_with_pickled_weights_says_how_to_convert_them(tiny_base: Path, tmp_path: Path) -> None:
@@ -311,7 +331,7 @@ def test_a_base_of_a_hub_is_fetched_once(
     tiny_base: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_base, tmp_path / "hub" / "maker" / "film")
-    base = replace(find_base("sd15", settings), name="film", source="hf:maker/film")
+    base = replace(find_base("sd15", settings), name="film", source="hf:maker/film", revision=COMMIT)
     base = replace(base, files=tuple(pattern.replace(".fp16", "") for pattern in base.files))
     with serve(tmp_path / "hub") as served:
         open_for(monkeypatch, served)

@@ -102,6 +102,9 @@ def test_a_lora_and_the_classes_of_a_trainer(tmp_path: Path) -> None:
 
 
 def test_what_holds_no_tensors_or_too_much_is_refused(tmp_path: Path) -> None:
+    for depth in ({"model": {"a": torch.ones(2).half()}}, {"module": {"model": {"a": torch.ones(2).half()}}}):
+        torch.save({"epoch": 3, "state_dict": depth}, tmp_path / "nested.pth")
+        assert in_process(tmp_path / "nested.pth", tmp_path / "nested.safetensors")["tensors"] == 1
     for content in ([torch.ones(1)], {"a": 1}, {"state_dict": {}}, torch.ones(2)):
         torch.save(content, tmp_path / "a.pt")
         with pytest.raises(UnfitModel, match="no named tensors"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from portraitist import families
 from portraitist.devices import choose_device
@@ -66,7 +67,26 @@ def test_the_names_are_kohyas(model: Model, lora: Lora, tmp_path: Path) -> None:
 def test_the_hash_is_that_of_the_files_body(model: Model, lora: Lora, tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", lora, model.slots())
     data = path.read_bytes()
-    assert with_hashes({}, data)["sshs_model_hash"] == read_tensors(path)[1]["sshs_model_hash"]
+    told = read_tensors(path)[1]
+    assert with_hashes({}, data)["sshs_model_hash"] == told["sshs_model_hash"]
+
+
+def test_the_old_hash_is_that_of_the_file_as_it_was_trained(model: Model, tmp_path: Path) -> None:
+    """kohya's: of 64 KiB behind the first MiB, of the file with `ss_*` alone: titles may change, the hash must not."""
+    slots = model.slots()
+    linear = {name: slot.shape for name, slot in slots.items() if len(slot.shape) == 2}
+    rank = 2**20 // sum(sum(shape) for shape in linear.values())
+    wide = {
+        name: LoraLayer(torch.randn(rank, into), torch.randn(out, rank), 1.0) for name, (out, into) in linear.items()
+    }
+    files = [
+        write(tmp_path / f"{title}.safetensors", Lora(wide, {"ss_steps": "9", "modelspec.title": title}), slots)
+        for title in ("A", "another title")
+    ]
+    data = save(read_tensors(files[0])[0], metadata={"ss_steps": "9"})
+    assert len(data) > 0x100000
+    wanted = hashlib.sha256(data[0x100000 : 0x100000 + 0x10000]).hexdigest()[:8]
+    assert [read_tensors(file)[1]["sshs_legacy_hash"] for file in files] == [wanted] * 2
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -18,18 +18,21 @@ ORIGIN = Origin(
     rank=32, alpha=16.0, learning_rate=1e-4, text_learning_rate=5e-5, batch=2, steps=30, seed=7, clip_skip=2,
     started=1.5, finished=1_700_000_000.0, captions=("ohwx woman, smile", "ohwx woman, hat", "ohwx woman"),
     version="0.1", fingerprint="f" * 64, recipe=Recipe("r", optimizer="prodigy", shuffle_tags=True, flip=False),
-    sizes=((1024, 1024), (896, 1152), (896, 1152)),
+    sizes=((1024, 1024), (896, 1152), (896, 1152)), webui_hashes=("0123abcd", "ab" * 32), planned=60,
+    class_pictures=6, precision="bf16", licence="openrail++",
 )  # fmt: skip
 
 KOHYA = (  # what kohya's own reader and the WebUI's Lora tab look at
     "v2 base_model_version network_module network_dim network_alpha network_args output_name session_id sd_model_name "
     "sd_model_hash new_sd_model_hash resolution clip_skip num_train_images num_reg_images num_batches_per_epoch epoch "
     "tag_frequency bucket_info datasets dataset_dirs steps seed learning_rate unet_lr text_encoder_lr optimizer "
-    "lr_scheduler training_comment training_started_at training_finished_at total_batch_size batch_size_per_device"
+    "lr_scheduler training_comment training_started_at training_finished_at total_batch_size batch_size_per_device "
+    "num_epochs max_train_steps mixed_precision min_bucket_reso max_bucket_reso loss_type zero_terminal_snr "
+    "reg_dataset_dirs gradient_accumulation_steps network_dropout full_fp16 color_aug lowram"
 )
 SPEC = (
     "sai_model_spec architecture implementation title resolution date trigger_phrase usage_hint tags prediction_type "
-    "description encoder_layer"
+    "description encoder_layer license"
 )
 
 
@@ -57,8 +60,25 @@ def test_values_have_kohyas_forms() -> None:
     }
     assert json.loads(told["ss_tag_frequency"]) == {"1_ohwx woman": {"ohwx woman": 3, "smile": 1, "hat": 1}}
     assert json.loads(told["ss_dataset_dirs"]) == {"1_ohwx woman": {"n_repeats": 1, "img_count": 3}}
+    assert json.loads(told["ss_reg_dataset_dirs"]) == {"1_woman": {"n_repeats": 1, "img_count": 6}}
     (dataset,) = json.loads(told["ss_datasets"])
     assert dataset["num_train_images"] == 3 and dataset["resolution"] == [1024, 1024]
+
+
+def test_repeats_and_epochs_are_those_of_a_recipe_that_counts_so() -> None:
+    told = describe(replace(ORIGIN, recipe=Recipe("k", repeats=20, epochs=10, batch=2), planned=300))
+    looks = [told[f"ss_{key}"] for key in ("num_train_images", "num_batches_per_epoch", "num_epochs", "epoch")]
+    assert looks == ["60", "30", "10", "1"] and told["ss_max_train_steps"] == "300"
+    (dataset,) = json.loads(told["ss_datasets"])
+    assert dataset["subsets"][0]["num_repeats"] == 20 and dataset["num_train_images"] == 60
+    assert json.loads(told["ss_dataset_dirs"]) == {"20_ohwx woman": {"n_repeats": 20, "img_count": 3}}
+    assert sum(bucket["count"] for bucket in dataset["bucket_info"]["buckets"].values()) == 60
+
+
+def test_a_folder_has_no_hash_of_the_webuis() -> None:
+    told = describe(replace(ORIGIN, webui_hashes=("", "")))
+    assert "ss_sd_model_hash" not in told and "ss_new_sd_model_hash" not in told
+    assert told["portraitist.base_sha256"] == "ab" * 32
 
 
 def test_the_session_is_the_trainings_own() -> None:

@@ -7,7 +7,6 @@ Knows no photo and no model: it writes what it is given and reads it back. Sets 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from portraitist.captions import kohya
 from portraitist.errors import BadFile
 from portraitist.faces.masks import CropMasks
-from portraitist.files import make_folder, write_text
+from portraitist.files import make_folder, replacing_folder, write_text
 from portraitist.images import read_picture, save_mask, save_png
 from portraitist.types import Box, Picture, Size
 
@@ -62,22 +61,21 @@ class SetRow:
 
 
 def write_set(folder: Path, photos: Sequence[SetPhoto]) -> Path:
-    """Write a set into `folder`, in place of an older one. Raises Unwritable or DiskFull.
+    """Write a set as `folder`, in place of an older one. Raises Unwritable or DiskFull.
 
-    `metadata.jsonl` is written last, so a set that has one is whole.
+    It is written beside and takes the old one's place when it is whole; whatever stops it leaves the old one.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
-    make_folder(folder)
-    rows = []
-    for number, photo in enumerate(photos, 1):
-        for place, crop in enumerate(photo.crops):
-            file = f"{number:02d}-{place}.png"
-            save_png(folder / file, crop, made=False)
-            more = _save_masks(folder, f"{number:02d}-{place}", photo.masks[place]) if photo.masks else {}
-            more |= {"cutting": asdict(photo.cutting)} if photo.cutting is not None else {}
-            rows.append(SetRow(file, photo.name, photo.caption, photo.tags, more))
-    return write_rows(folder, rows)
+    with replacing_folder(folder) as fresh:
+        rows = []
+        for number, photo in enumerate(photos, 1):
+            for place, crop in enumerate(photo.crops):
+                file = f"{number:02d}-{place}.png"
+                save_png(fresh / file, crop, made=False)
+                more = _save_masks(fresh, f"{number:02d}-{place}", photo.masks[place]) if photo.masks else {}
+                more |= {"cutting": asdict(photo.cutting)} if photo.cutting is not None else {}
+                rows.append(SetRow(file, photo.name, photo.caption, photo.tags, more))
+        write_rows(fresh, rows)
+    return folder / METADATA
 
 
 def write_rows(folder: Path, rows: Sequence[SetRow]) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from portraitist.devices import Device
 from portraitist.errors import MissingModel, UnfitModel
@@ -37,12 +37,14 @@ def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torc
     _silence()
     options: dict[str, Any] = {"local_files_only": True}
     if dtype is not None:
-        options |= {"torch_dtype": dtype, "use_safetensors": True} | _variant(folder)
+        # transformers calls it so by now; older diffusers of those that we take do not know the new name
+        name = "dtype" if kind.__module__.startswith("transformers.") else "torch_dtype"
+        options |= {name: dtype, "use_safetensors": True} | _variant(folder)
     _refuse_pickles(folder)
     try:
         part = kind.from_pretrained(str(folder), **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = _damaged(folder) or next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UnfitModel(
             f"The base's part {folder.name} cannot be loaded: {reason}",
             hint="Only safetensors are loaded. Fetch the base again, or check the folder.",
@@ -50,6 +52,17 @@ def load_part(kind: Any, folder: Path, device: Device | None = None, dtype: torc
     if dtype is None or device is None:
         return part
     return settle(part, device)
+
+
+def _damaged(folder: Path) -> str:
+    """Which weights of a part cannot be opened: the loaders do not say that a file is cut off."""
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (OSError, SafetensorError):
+            return f"{path} is damaged or cut off ({path.stat().st_size} bytes)."
+    return ""
 
 
 def settle(network: Any, device: Device) -> Any:

@@ -3,6 +3,7 @@
 What a path holds is told by its configurations and tensors, never by its name. Loads no network.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -13,7 +14,7 @@ from portraitist.families.folder import PICKLES, read_config
 from portraitist.families.parts import configs_of
 from portraitist.families.recognise import read_shapes, recognise, recognise_folder
 from portraitist.files import write_text
-from portraitist.hub import fetch, hub_model
+from portraitist.hub import HubModel, fetch, hub_model
 from portraitist.recipes import Base, find, names, read_toml
 from portraitist.settings import Settings
 from portraitist.types import OnStep, no_progress
@@ -66,11 +67,20 @@ def place_of(base: Base, settings: Settings, on_step: OnStep = no_progress) -> P
     """
     if not base.source.startswith("hf:"):
         return resolve(base.source)
-    model = hub_model(
+    return fetch(hub_place(base, settings), hub_model_of(base), offline=settings.offline, on_step=on_step)
+
+
+def hub_place(base: Base, settings: Settings) -> Path:
+    """The folder of a base that comes from a hub."""
+    return settings.models_folder / "bases" / base.name
+
+
+def hub_model_of(base: Base) -> HubModel:
+    """What is to be fetched of a base in a hub. Raises UnfitModel for another kind of source."""
+    return hub_model(
         base.source, base.files, revision=base.revision, sha256=base.sha256, licence=base.licence,
         megabytes=base.megabytes,
     )  # fmt: skip
-    return fetch(settings.models_folder / "bases" / base.name, model, offline=settings.offline, on_step=on_step)
 
 
 def weights_sum(base: Base, settings: Settings) -> str:
@@ -79,6 +89,16 @@ def weights_sum(base: Base, settings: Settings) -> str:
     if base.checksum or pins:
         return base.checksum or pins[0]
     return _remembered_sum(_weights_of(place_of(base, settings)), settings)
+
+
+def webui_hashes(base: Base) -> tuple[str, str]:
+    """The WebUI's old and new hash of a base that is one file; ("", "") for a folder, of which it knows none."""
+    path = Path(base.source.removeprefix("file:"))
+    if not base.checksum or not base.source.startswith("file:") or not path.is_file():
+        return "", ""
+    with path.open("rb") as file:
+        file.seek(0x100000)
+        return hashlib.sha256(file.read(0x10000)).hexdigest()[:8], base.checksum
 
 
 def _extra(settings: Settings) -> tuple[Path, ...]:

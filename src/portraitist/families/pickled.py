@@ -65,6 +65,8 @@ def convert(source: Path, out: Path | None = None, *, seconds: float = 1800.0) -
     if out is None and target.exists():
         raise Unwritable(target, "it is there already; name another file with --out")
     size = source.stat().st_size
+    if not size:
+        raise UnfitModel(f"{source.name} is empty.", hint="It was not fetched whole: fetch it again.")
     means = Means(memory=_LIBRARIES + 4 * size, seconds=seconds, file_bytes=2 * size + _SLACK, calls=1)
     with replacing(target) as temporary:
         wanted = {"source": str(source.absolute()), "target": str(temporary.absolute()), "final": str(target)}
@@ -131,8 +133,8 @@ def _tensors_of(found: Any, name: str) -> tuple[dict[str, Tensor], list[str]]:
     for _ in range(3):  # a state within a state is seen, more is not
         if not isinstance(found, Mapping):
             break
-        nest = next((key for key in _NESTS if isinstance(found.get(key), Mapping)), None)
-        if nest is None or not any(isinstance(value, Tensor) for value in found[nest].values()):
+        nest = next((key for key in _NESTS if _holds_tensors(found.get(key))), None)
+        if nest is None:
             break
         found = found[nest]
     pairs = list(found.items()) if isinstance(found, Mapping) else []
@@ -140,6 +142,15 @@ def _tensors_of(found: Any, name: str) -> tuple[dict[str, Tensor], list[str]]:
     if not tensors:
         raise UnfitModel(f"{name} holds no named tensors, so it is neither a checkpoint nor a LoRA.")
     return tensors, [str(key) for key, _ in pairs if str(key) not in tensors]
+
+
+def _holds_tensors(value: Any, deep: int = 2) -> bool:
+    """Whether a mapping has tensors, or a nest in it does."""
+    if not isinstance(value, Mapping):
+        return False
+    if any(isinstance(one, Tensor) for one in value.values()):
+        return True
+    return deep > 0 and any(_holds_tensors(value.get(key), deep - 1) for key in _NESTS)
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -15,7 +15,7 @@ from portraitist.errors import MissingModel, UnfitModel
 from portraitist.files import replacing
 from portraitist.lora.canonical import Lora, LoraLayer, Slot, Slots
 from portraitist.lora.dialects import DIALECTS, Dialect, from_tensors, to_tensors
-from portraitist.lora.metadata import with_hashes
+from portraitist.lora.metadata import immutable, with_hashes
 from portraitist.lora.proof import prove
 from portraitist.lora.strangers import unfit
 
@@ -41,7 +41,7 @@ def write(
         raise UnfitModel(f"{path.name} is not written: {wild[0]} is not finite in {str(dtype).removeprefix('torch.')}.")
     told = {"format": "pt", **lora.metadata}  # transformers and diffusers ask for the format
     with replacing(path) as part:
-        part.write_bytes(serialise(tensors, metadata=with_hashes(told, serialise(tensors))))
+        part.write_bytes(serialise(tensors, metadata=with_hashes(told, serialise(tensors, metadata=immutable(told)))))
         prove(lora, read(part, slots), dtype, path.name)
     return path
 

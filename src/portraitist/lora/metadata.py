@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from portraitist.files import write_text
 from portraitist.recipes import Recipe
@@ -22,17 +23,37 @@ _OPTIMIZERS: Mapping[str, str] = MappingProxyType(
         "adamw": "torch.optim.adamw.AdamW",
         "adamw8bit": "bitsandbytes.optim.adamw.AdamW8bit",
         "prodigy": "prodigyopt.prodigy.Prodigy",
-        "adafactor": "torch.optim.Adafactor",
+        "adafactor": "transformers.optimization.Adafactor",
         "lion": "lion_pytorch.lion_pytorch.Lion",
     }
 )
+
+_FIXED: Mapping[str, str] = MappingProxyType(
+    {
+        "ss_color_aug": "False",
+        "ss_debiased_estimation": "False",
+        "ss_full_fp16": "False",
+        "ss_loss_type": "l2",
+        "ss_lowram": "False",
+        "ss_multires_noise_iterations": "None",
+        "ss_network_dropout": "None",
+        "ss_scale_weight_norms": "None",
+        "ss_zero_terminal_snr": "False",
+    }
+)
+"""What kohya's trainer offers and ours has one answer to."""
 
 
 @dataclass(frozen=True)
 class Origin:
     """Where a likeness comes from, as far as its file tells. `base_model_version` and `architecture` are the family's
     words (`sd_v1`, `stable-diffusion-v1/lora`), times are seconds since 1970, `size` is (width, height); `sizes` are
-    those that the photos were trained in, one a photo; `thumbnail` is a data URL of a small picture."""
+    those that the photos were trained in, one a photo; `thumbnail` is a data URL of a small picture.
+
+    `base_sha256` tells the base from others; `webui_hashes` are the WebUI's old and new hash of its checkpoint, empty
+    for a folder, which has none. `steps` are those done, `planned` those that the recipe asks for; `precision` is
+    kohya's word for the numbers that the networks ran in; `licence` that of the base.
+    """
 
     name: str
     trigger: str
@@ -61,15 +82,21 @@ class Origin:
     sizes: tuple[tuple[int, int], ...] = ()
     author: str = ""
     thumbnail: str = ""
+    webui_hashes: tuple[str, str] = ("", "")
+    planned: int = 0
+    class_pictures: int = 0
+    precision: str = "no"
+    licence: str = ""
 
 
 def describe(origin: Origin) -> dict[str, str]:
     """The metadata of a likeness, without the hashes of its tensors."""
-    told = {**_kohya(origin), **_data(origin), **_spec(origin)}
+    told = {**_kohya(origin), **_data(origin), **_FIXED, **_spec(origin)}
     if origin.recipe is not None:
         told |= _numbers(origin, origin.recipe)
     return told | {
         "portraitist.base": origin.base,
+        "portraitist.base_sha256": origin.base_sha256,
         "portraitist.trigger": origin.trigger,
         "portraitist.class_word": origin.class_word,
         "portraitist.fingerprint": origin.fingerprint,
@@ -86,6 +113,7 @@ def sidecar_version(metadata: Mapping[str, str]) -> str:
 
 def _kohya(origin: Origin) -> dict[str, str]:
     """Who, on what, how long."""
+    old, new = origin.webui_hashes
     return {
         "ss_v2": "False",
         "ss_base_model_version": origin.base_model_version,
@@ -96,10 +124,11 @@ def _kohya(origin: Origin) -> dict[str, str]:
         "ss_output_name": origin.name,
         "ss_session_id": str(_session(origin)),
         "ss_sd_model_name": origin.base,
-        "ss_sd_model_hash": origin.base_sha256[:8],
-        "ss_new_sd_model_hash": origin.base_sha256,
+        **({"ss_sd_model_hash": old, "ss_new_sd_model_hash": new} if new else {}),
         "ss_clip_skip": str(origin.clip_skip),
         "ss_steps": str(origin.steps),
+        "ss_max_train_steps": str(origin.planned or origin.steps),
+        "ss_mixed_precision": origin.precision,
         "ss_seed": str(origin.seed),
         "ss_learning_rate": str(origin.learning_rate),
         "ss_unet_lr": str(origin.learning_rate),
@@ -112,52 +141,85 @@ def _kohya(origin: Origin) -> dict[str, str]:
 
 
 def _data(origin: Origin) -> dict[str, str]:
-    """The photos, as kohya's programs tell a set: a folder `<repeats>_<words>`, its tags, its buckets."""
+    """The photos, as kohya's programs tell a set: a folder `<repeats>_<words>`, its tags, its buckets.
+
+    An epoch looks at each photo `repeats` times; where a recipe counts visits, it is one look at each.
+    """
     width, height = origin.size
-    photos = len(origin.captions)
-    folder = f"1_{_phrase(origin)}"
-    tags = {folder: _tag_counts(origin.captions)}
-    buckets = {
-        str(number): {"resolution": list(size), "count": count}
-        for number, (size, count) in enumerate(sorted(Counter(origin.sizes or (origin.size,) * photos).items()))
-    }
-    info = {"buckets": buckets, "mean_img_ar_error": 0.0}
-    batches = -(-photos // max(1, origin.batch))
-    bucketed = len(buckets) > 1
-    dataset = {
-        "is_dreambooth": True,
-        "batch_size_per_device": origin.batch,
-        "num_train_images": photos,
-        "num_reg_images": 0,
-        "resolution": [width, height],
-        "enable_bucket": bucketed,
-        "bucket_info": info,
-        "tag_frequency": tags,
-        "subsets": [{"img_count": photos, "num_repeats": 1, "image_dir": folder, "class_tokens": _phrase(origin)}],
-    }
+    repeats = origin.recipe.repeats if origin.recipe is not None and origin.recipe.epochs else 1
+    looks = repeats * len(origin.captions)
+    folder = f"{repeats}_{_phrase(origin)}"
+    tags, dataset = {folder: _tag_counts(origin.captions)}, _dataset(origin, folder, repeats)
+    batches = -(-looks // max(1, origin.batch))
     return {
         "ss_resolution": f"({width}, {height})",
-        "ss_num_train_images": str(photos),
-        "ss_num_reg_images": "0",
+        "ss_num_train_images": str(looks),
+        "ss_num_reg_images": str(origin.class_pictures),
         "ss_num_batches_per_epoch": str(batches),
+        "ss_num_epochs": str(-(-(origin.planned or origin.steps) // max(1, batches))),
         "ss_epoch": str(-(-origin.steps // max(1, batches))),
         "ss_batch_size_per_device": str(origin.batch),
         "ss_total_batch_size": str(origin.batch),
         "ss_gradient_accumulation_steps": "1",
-        "ss_enable_bucket": str(bucketed),
-        "ss_bucket_info": json.dumps(info),
-        "ss_datasets": json.dumps([dataset], ensure_ascii=False),
-        "ss_dataset_dirs": json.dumps({folder: {"n_repeats": 1, "img_count": photos}}, ensure_ascii=False),
-        "ss_reg_dataset_dirs": "{}",
+        "ss_enable_bucket": str(dataset["enable_bucket"]),
+        "ss_min_bucket_reso": str(dataset["min_bucket_reso"]),
+        "ss_max_bucket_reso": str(dataset["max_bucket_reso"]),
+        "ss_bucket_info": json.dumps(dataset["bucket_info"]),
+        "ss_datasets": json.dumps([{**dataset, "tag_frequency": tags}], ensure_ascii=False),
+        "ss_dataset_dirs": json.dumps(_folder(folder, repeats, len(origin.captions)), ensure_ascii=False),
+        "ss_reg_dataset_dirs": json.dumps(
+            _folder(f"1_{origin.class_word}", 1, origin.class_pictures), ensure_ascii=False
+        ),
         "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
+    }
+
+
+def _folder(name: str, repeats: int, pictures: int) -> dict[str, dict[str, int]]:
+    return {name: {"n_repeats": repeats, "img_count": pictures}} if pictures else {}
+
+
+def _dataset(origin: Origin, folder: str, repeats: int) -> dict[str, Any]:
+    """The one set of `ss_datasets`; its buckets count looks, as kohya's do."""
+    sizes = Counter(origin.sizes or (origin.size,) * len(origin.captions))
+    buckets = {
+        str(number): {"resolution": list(size), "count": repeats * count}
+        for number, (size, count) in enumerate(sorted(sizes.items()))
+    }
+    sides = [side for size in sizes for side in size] or list(origin.size)
+    subset = {
+        "img_count": len(origin.captions),
+        "num_repeats": repeats,
+        "image_dir": folder,
+        "class_tokens": _phrase(origin),
+        "is_reg": False,
+    }
+    if origin.recipe is not None:
+        subset |= {
+            "flip_aug": origin.recipe.flip,
+            "random_crop": origin.recipe.crops_per_photo > 1,
+            "shuffle_caption": origin.recipe.shuffle_tags,
+            "keep_tokens": origin.recipe.keep_tags,
+        }
+    return {
+        "is_dreambooth": True,
+        "batch_size_per_device": origin.batch,
+        "num_train_images": repeats * len(origin.captions),
+        "num_reg_images": origin.class_pictures,
+        "resolution": list(origin.size),
+        "enable_bucket": len(buckets) > 1,
+        "min_bucket_reso": min(sides),
+        "max_bucket_reso": max(sides),
+        "bucket_info": {"buckets": buckets, "mean_img_ar_error": 0.0},
+        "subsets": [subset],
     }
 
 
 def _numbers(origin: Origin, recipe: Recipe) -> dict[str, str]:
     """What else the recipe says, in kohya's words."""
     optimizer = _OPTIMIZERS.get(recipe.optimizer, recipe.optimizer)
+    betas = "" if recipe.optimizer == "adafactor" else f",betas={recipe.betas}"  # it has none
     return {
-        "ss_optimizer": f"{optimizer}(weight_decay={recipe.weight_decay},betas={recipe.betas})",
+        "ss_optimizer": f"{optimizer}(weight_decay={recipe.weight_decay}{betas})",
         "ss_lr_scheduler": recipe.schedule,
         "ss_lr_warmup_steps": str(recipe.warmup),
         "ss_max_grad_norm": str(recipe.max_grad_norm),
@@ -194,6 +256,7 @@ def _spec(origin: Origin) -> dict[str, str]:
         "prediction_type": "v" if origin.prediction == "v_prediction" else "epsilon",
         "encoder_layer": str(origin.clip_skip),
         "author": origin.author,
+        "license": origin.licence,
         "thumbnail": origin.thumbnail,
     }
     return {f"modelspec.{key}": value for key, value in spec.items() if value}
@@ -209,16 +272,21 @@ def _session(origin: Origin) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
 
 
+def immutable(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What kohya's hashes are taken over: what was trained with, not what a user may write later."""
+    return {key: value for key, value in metadata.items() if key.startswith("ss_")}
+
+
 def with_hashes(metadata: Mapping[str, str], data: bytes) -> dict[str, str]:
-    """`metadata` with kohya's two hashes of the safetensors bytes `data` (serialised without metadata)."""
+    """`metadata` with kohya's two hashes of the safetensors bytes `data` (serialised with `immutable` metadata)."""
     (header,) = struct.unpack("<Q", data[:8])
-    body = data[8 + header :]
+    body = hashlib.sha256(data[8 + header :]).hexdigest()
     legacy = hashlib.sha256(data[0x100000 : 0x100000 + 0x10000]).hexdigest()[:8]
     return {
         **metadata,
-        "sshs_model_hash": hashlib.sha256(body).hexdigest(),
+        "sshs_model_hash": body,
         "sshs_legacy_hash": legacy,
-        "modelspec.hash_sha256": "0x" + hashlib.sha256(body).hexdigest(),
+        "modelspec.hash_sha256": f"0x{body}",
     }
 
 

@@ -39,6 +39,8 @@ def write_results(root: Path, report: Report, shown: Shown, *, best: str | None)
     save_jpeg(root / "contact.jpg", draw_sheet(_sheet(report, shown, titles)))
     if shown.choosing is not None:
         save_jpeg(root / "choosing.jpg", shown.choosing)
+    else:
+        (root / "choosing.jpg").unlink(missing_ok=True)  # an earlier training's
     if best is not None:
         with replacing(root / f"{report.sitter}.png") as part:
             shutil.copyfile(root / best, part)

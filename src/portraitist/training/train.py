@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 import torch
 
 from portraitist import __version__
 from portraitist.errors import BadRequest, Cancelled
 from portraitist.families.base import Model
+from portraitist.families.found import webui_hashes
 from portraitist.families.memory import enough_memory
 from portraitist.files import make_folder
 from portraitist.lora.formats import write
@@ -45,6 +46,7 @@ from portraitist.types import OnStep, no_progress
 _PARTS_OF_LOSS = 20
 _LOOK_EVERY = 25
 _STEPS_TO_TELL = 5
+_PRECISION = MappingProxyType({torch.float16: "fp16", torch.bfloat16: "bf16"})
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) 
         class_word=job.class_word,
         base=base.version,
         base_sha256=base.checksum or base.sha256.get("unet/diffusion_pytorch_model.safetensors", ""),
+        webui_hashes=webui_hashes(base),
         base_model_version=words.base_model_version,
         architecture=words.architecture,
         implementation=words.implementation,
@@ -183,6 +186,10 @@ def _origin(job: TrainingJob, model: Model, step: int, mark: str, start: float) 
         text_learning_rate=text_rate(recipe),
         batch=recipe.batch,
         steps=step,
+        planned=make_plan(job).steps,
+        class_pictures=len(job.class_pictures),
+        precision=_PRECISION.get(model.device.dtype, "no"),
+        licence=base.licence,
         seed=job.seed,
         clip_skip=recipe.clip_skip or base.clip_skip,
         started=start,
