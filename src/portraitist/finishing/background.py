@@ -10,8 +10,8 @@ import re
 import numpy as np
 
 from portraitist.errors import BadRequest
-from portraitist.finishing.matte import fine_mask, on_colour
-from portraitist.images import crop, resize, size_of
+from portraitist.finishing.matte import fine_mask, like, on_colour
+from portraitist.images import crop, fit, resize, size_of
 from portraitist.types import Box, Mask, Picture, Size
 
 COLOURS = {"white": (255, 255, 255), "blue": (67, 142, 219), "red": (255, 0, 0), "grey": (200, 200, 200)}
@@ -19,6 +19,9 @@ COLOURS = {"white": (255, 255, 255), "blue": (67, 142, 219), "red": (255, 0, 0),
 
 _BLUR = 0.03
 """Of the longer side: the blur of full strength."""
+
+_SHRUNK = 8.0
+"""Pixels: a wider blur is done on a copy that is shrunk until it is about so wide."""
 
 
 def colour_of(text: str) -> tuple[int, int, int]:
@@ -34,8 +37,8 @@ def colour_of(text: str) -> tuple[int, int, int]:
 def on_ground(picture: Picture, people: Mask, ground: Picture) -> Picture:
     """The people of the picture (`people`, 255 on them) before `ground`, a picture of the same size."""
     mask = fine_mask(picture, people)
-    share = (mask / 255.0)[..., None]
-    own = on_colour(picture, mask, (0, 0, 0)).astype(np.float64)
+    share = (mask / np.float32(255.0))[..., None]
+    own = on_colour(picture, mask, (0, 0, 0)).astype(np.float32)
     return np.asarray((own + ground * (1.0 - share)).round().clip(0, 255), dtype=np.uint8)
 
 
@@ -48,14 +51,18 @@ def blurred(picture: Picture, people: Mask, strength: float) -> Picture:
     """The background of a picture out of focus; the people do not bleed into it."""
     import scipy.ndimage
 
-    sigma = max(0.5, _BLUR * strength * max(picture.shape[:2]))
-    away = 1.0 - (fine_mask(picture, people) / 255.0)
+    longer = max(picture.shape[:2])
+    sigma = max(0.5, _BLUR * strength * longer)
+    small, factor = fit(picture, max(1, longer // max(1, int(sigma / _SHRUNK))))
+    sigma *= factor
+    away = 1.0 - fine_mask(small, like(people, size_of(small))) / 255.0
     total = scipy.ndimage.gaussian_filter(away, sigma)
-    layers = [scipy.ndimage.gaussian_filter(picture[..., channel] * away, sigma) for channel in range(3)]
-    wide = scipy.ndimage.gaussian_filter(picture.astype(np.float64), (sigma, sigma, 0))
+    layers = [scipy.ndimage.gaussian_filter(small[..., one] * away, sigma) for one in range(3)]
+    wide = scipy.ndimage.gaussian_filter(small.astype(np.float64), (sigma, sigma, 0))
     share = np.clip(total / 0.02, 0.0, 1.0)[..., None]
     made = np.stack(layers, axis=-1) / np.maximum(total, 1e-3)[..., None]
-    return np.asarray((made * share + wide * (1.0 - share)).round().clip(0, 255), dtype=np.uint8)
+    soft = (made * share + wide * (1.0 - share)).round().clip(0, 255)
+    return resize(soft.astype(np.uint8), size_of(picture))
 
 
 def covering(ground: Picture, size: Size) -> Picture:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from portraitist.finishing.strokes import Floats, blur, bristles, flow_of, smear, straight, strokes
-from portraitist.images import resize, size_of
+from portraitist.images import fit, resize, size_of
 from portraitist.types import Picture, Seed, Size
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -64,12 +64,11 @@ def film(picture: Picture, seed: Seed) -> Picture:
     corners, and grain that is strongest in the midtones."""
     made = picture / np.float32(255.0)
     side = _side(picture)
-    bright = np.clip(made @ _GREY - 0.82, 0.0, None)[..., None] / 0.18
-    made = made + blur(bright, 0.012 * side) * np.array([0.10, 0.035, 0.01]) * (1.0 - made)
-    made = made + 0.05 * np.sin(2 * np.pi * (made - 0.5))
+    made += _glow(picture) * (1.0 - made)
+    made += np.float32(0.05) * np.sin(np.float32(2 * np.pi) * (made - np.float32(0.5)))
     light = (made @ _GREY)[..., None]
-    made = 0.02 + 0.965 * made + (light - 0.4) * np.array([0.055, 0.012, -0.055])
-    rows, columns = (np.linspace(-1, 1, length) for length in picture.shape[:2])
+    made = 0.02 + 0.965 * made + (light - 0.4) * np.array([0.055, 0.012, -0.055], np.float32)
+    rows, columns = (np.linspace(-1, 1, length, dtype=np.float32) for length in picture.shape[:2])
     corner = 1.0 - 0.14 * ((rows[:, None] ** 2 + columns[None] ** 2) / 2) ** 1.5
     grain = _grain(light.shape[:2], seed, max(0.6, 0.0008 * side))[..., None]
     return _bytes(made * corner[..., None] + 0.015 * grain * 4 * light * (1 - light))
@@ -90,6 +89,15 @@ def cartoon(picture: Picture, seed: Seed) -> Picture:
 
 
 STYLES: dict[str, Callable[[Picture, Seed], Picture]] = {"pencil": pencil, "oil": oil, "film": film, "cartoon": cartoon}
+
+
+def _glow(picture: Picture) -> Floats:
+    """The red light around what is very bright, found on a small copy: it is soft."""
+    small, _ = fit(picture, _LEAST)
+    bright = np.clip(small @ _GREY / 255.0 - 0.82, 0.0, None) / 0.18
+    soft = np.repeat(blur(bright, 0.012 * _side(small))[..., None], 3, axis=-1)
+    large = resize(_bytes(soft), size_of(picture)) / np.float32(255.0)
+    return np.asarray(large * np.array([0.10, 0.035, 0.01], np.float32))
 
 
 def _side(picture: Picture) -> int:
@@ -131,7 +139,7 @@ def _hatching(light: Floats, seed: Seed, side: float) -> Floats:
 
 def _grain(shape: tuple[int, ...], seed: Seed, sigma: float) -> Floats:
     """Noise of mean 0 and deviation 1, as coarse as `sigma` pixels."""
-    noise = blur(np.random.default_rng(seed).standard_normal(shape), sigma)
+    noise = blur(np.random.default_rng(seed).standard_normal(shape, np.float32), sigma)
     return np.asarray(noise / max(float(noise.std()), 1e-6))
 
 

@@ -18,7 +18,7 @@ LANCZOS = "lanczos"
 MIN_SCALE, MAX_SCALE = 1.0, 4.0
 MAX_SIDE = 16384
 TILE, MARGIN = 256, 24
-"""Pixels of a tile's side and of what it sees around itself: ESRGAN at four times takes under 2 GiB for one."""
+"""Pixels of a tile's side and of what it sees around itself; what one costs is measured by benchmarks/finishing.py."""
 
 
 def check_size(size: Size, scale: float) -> Size:
