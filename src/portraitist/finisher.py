@@ -210,13 +210,14 @@ def _ours(path: Path) -> bool:
 
 
 def _text(file: Path, data: bytes) -> dict[str, str]:
-    """The text of a PNG, without the XMP that is written anew."""
+    """The text of a PNG, without the XMP that is written anew and without profiles (EXIF: where a photo was taken)."""
     if not data.startswith(b"\x89PNG"):
         return {}
     try:
-        return {key: value for key, value in read_png_text(file).items() if not key.startswith("XML:")}
+        text = read_png_text(file)
     except BadFile:
         return {}
+    return {key: value for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))}
 
 
 def _drawn(file: Path, data: bytes) -> bool:

@@ -1,10 +1,18 @@
 """A person before another background, on a picture whose true mask is known."""
 
 import numpy as np
+import pytest
 
+from portraitist.finishing import matte
 from portraitist.finishing.matte import fine_mask, on_colour
 
 RED, BLUE = np.array([150.0, 60.0, 40.0]), np.array([30.0, 60.0, 200.0])
+
+
+@pytest.fixture(autouse=True, params=[1536, 250], ids=["whole", "shrunk"])
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large pictures are looked at on a shrunk copy, and have to be cut out as well."""
+    monkeypatch.setattr(matte, "_LARGE", request.param)
 
 
 def strands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

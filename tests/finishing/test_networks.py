@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from portraitist.errors import UnfitModel
-from portraitist.finishing.networks import RESTORERS, UPSCALERS, load_network
+from portraitist.errors import DeviceUnavailable, OutOfMemory, UnfitModel
+from portraitist.finishing.networks import RESTORERS, UPSCALERS, Network, load_network
 from portraitist.finishing.networks import _without_torchvision as without_torchvision
 from portraitist.finishing.restore import SIDE, restore
+from portraitist.finishing.steps import Tools
 from portraitist.finishing.upscale import enlarge, tiled, upscale
 from portraitist.types import Size
 from tests.people import person
@@ -69,9 +70,32 @@ def test_files_that_are_something_else_are_refused(models: Path, tmp_path: Path)
         load_network(models, RESTORERS, str(fake))
 
 
+def test_networks_run_on_the_device_of_the_settings(models: Path) -> None:
+    def tools(device: str) -> Tools:
+        return Tools(None, lambda picture: picture[..., 0], models, device=device)  # type: ignore[arg-type]
+
+    used = tools("cpu")
+    network = used.network(UPSCALERS, "tiny")
+    assert network.device == "cpu" and used.network(UPSCALERS, "tiny") is network and len(network.sha256) == 64
+    with pytest.raises(DeviceUnavailable, match="abacus"):
+        tools("abacus").network(UPSCALERS, "tiny")
+
+    def full(batch: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(OutOfMemory, match="not enough memory on cpu for large"):
+        tiled(person("a-1")[:8, :8], Network("large", 4, "", full))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_draws_what_the_processor_draws(models: Path) -> None:
+    picture = person("a-1")[:40, :56]
+    here, there = (tiled(picture, load_network(models, UPSCALERS, "tiny", device)) for device in ("cpu", "cuda"))
+    assert np.abs(here.astype(int) - there).max() <= 2
+
+
 def test_a_restorer_changes_the_face_alone(faces: object, models: Path) -> None:
     from portraitist.faces import Faces
-    from portraitist.finishing.networks import Network
 
     assert isinstance(faces, Faces)
     picture = person("a-1")
