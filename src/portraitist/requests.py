@@ -95,11 +95,10 @@ class TrainRequest(Strict):
 class PortraitRequest(Strict):
     """Everything that fixes `count` portraits. None means: what the style, the recipe or the base says.
 
-    Picture number i of a request has a seed that comes from `seed` and i alone; the request inside its PNG names that
-    picture's own seed with `count` 1 and has no None left that could change its pixels.
-    `likeness_sha256` pins the LoRA file, `base_version` the base. `hires_scale` (None: off) draws a second pass at so
-    many times `size`, which adds noise for a share `hires_denoise` of its schedule.
-    """
+    Picture i has a seed that comes from `seed` and i alone; the request inside its PNG names that seed with `count` 1 and
+    has no None left that could change its pixels. `likeness_sha256` pins the LoRA file, `base_version` the base,
+    `hires_sha256` a network that `hires_upscaler` names. `hires_scale` (None: off) draws a second pass at so many times
+    `size`, with noise for a share `hires_denoise` of its schedule."""
 
     sitter: str
     style: str | None = None
@@ -120,6 +119,7 @@ class PortraitRequest(Strict):
     hires_upscaler: str | None = None
     hires_denoise: float | None = None
     hires_steps: int | None = None
+    hires_sha256: str | None = None
     loras: tuple[LoraUse, ...] = ()
     finish: FinishRequest | None = None
 

@@ -6,24 +6,24 @@ Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from portraitist.errors import BadRequest
+from portraitist.errors import BadRequest, UnknownName
 from portraitist.families.base import Condition, Model
 from portraitist.families.memory import enough_memory
-from portraitist.generation.hires import LATENT, Pass, filled, plan
+from portraitist.generation.hires import LANCZOS, LATENT, UPSCALERS, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean, parse
 from portraitist.generation.samplers import build, webui_names
 from portraitist.images import resize
 from portraitist.lora.formats import Lora
 from portraitist.requests import PortraitRequest
-from portraitist.types import MAX_SEED, OnStep, Seed, Step, derive_seed, no_progress
+from portraitist.types import MAX_SEED, OnStep, Picture, Seed, Size, Step, derive_seed, no_progress
 
 MAX_STEPS = 150
 MAX_SIDE = 2048
@@ -76,9 +76,12 @@ def generate(
     on_step: OnStep = no_progress,
     *,
     others: Sequence[tuple[Lora, float]] = (),
-) -> Iterator[Portrait]:
+    enlarge: Callable[[Picture, Size], Picture] | None = None,
+) -> Generator[Portrait, None, None]:
     """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base; `others` are
-    added with their strengths.
+    added with their strengths; `enlarge` is the network that the request names as its upscaler.
+
+    The base has the LoRAs in its weights until the generator ends or is closed.
 
     What the request leaves open comes from the base (see `complete`). Raises BadRequest or UnknownName before the first
     picture, UnfitModel if the LoRA is of another family, OutOfMemory; `on_step` cancels by raising Cancelled.
@@ -87,6 +90,8 @@ def generate(
     seeds = picture_seeds(full)
     loras = [*([(lora, full.strength or 0.0)] if lora is not None else []), *others]
     passes = plan(full, model.multiple)
+    if any(one.upscaler not in (None, *UPSCALERS) for one in passes) and enlarge is None:
+        raise UnknownName("upscaler", full.hires_upscaler or "", UPSCALERS)
     looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
     clock = _Clock(on_step, len(seeds) * looks)
     with enough_memory("the portrait"), model.applied(loras):
@@ -94,7 +99,7 @@ def generate(
         for seed in seeds:
             latents = _begin(full, model, condition, passes[0], seed, clock)
             for one in passes[1:]:
-                latents = _again(latents, full, model, condition, one, seed, clock)
+                latents = _again(latents, full, model, condition, one, seed, clock, enlarge)
             yield Portrait(model.decode(latents)[0], seed, replace(full, count=1, seed=seed))
 
 
@@ -117,23 +122,25 @@ def _begin(
 
 def _again(
     latents: Tensor, request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed,
-    clock: "_Clock",
+    clock: "_Clock", enlarge: Callable[[Picture, Size], Picture] | None,
 ) -> Tensor:  # fmt: skip
     """Latents of a later pass: those of the one before, enlarged, with noise up to where the schedule is entered."""
     scheduler, moments = _schedule(request, model, one, seed)
-    latents = _enlarged(latents, one, model)
+    latents = _enlarged(latents, one, model, enlarge)
     generator = torch.Generator().manual_seed(derive_seed(seed, "hires"))
     noise = torch.randn(tuple(latents.shape), generator=generator).to(latents.device)
     latents = scheduler.add_noise(latents, noise, moments[:1])
     return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
 
 
-def _enlarged(latents: Tensor, one: Pass, model: Model) -> Tensor:
+def _enlarged(latents: Tensor, one: Pass, model: Model, enlarge: Callable[[Picture, Size], Picture] | None) -> Tensor:
     """Latents for the size of a pass, of the size of the pass before."""
     if one.upscaler == LATENT:
         _, height, width = model.latent_shape(one.size.width, one.size.height)
         return torch.nn.functional.interpolate(latents, (height, width), mode="bilinear")
-    return model.encode([resize(model.decode(latents)[0], one.size)])
+    picture = model.decode(latents)[0]
+    grow = resize if one.upscaler == LANCZOS or enlarge is None else enlarge
+    return model.encode([grow(picture, one.size)])
 
 
 def _sample(
