@@ -25,6 +25,7 @@ from portraitist.generation.generate import complete
 from portraitist.generation.grid import Grid, check_count, is_named, lora_strengths, with_settings, with_words
 from portraitist.generation.hires import plan
 from portraitist.generation.remarks import remarks
+from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant
 from portraitist.images import fit, save_png
 from portraitist.loading import deny_list
@@ -186,6 +187,8 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
             held[key] = with_others(studio.sitting, filled.loras, files, studio.model)
         filled, enlarge = with_upscaler(filled, studio.settings, studio.models)
         full = complete(filled, studio.model)
+        tiles, _ = with_room(full, filled, studio.model, [studio.sitting.lora])
+        full = replace(full, tiles=tiles)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))

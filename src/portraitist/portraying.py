@@ -23,9 +23,11 @@ from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import plan
 from portraitist.generation.prompts import loras_of
 from portraitist.generation.remarks import remarks
+from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
 from portraitist.loading import check_words, deny_list, find_lora, library_folders, lora_of
+from portraitist.lora.formats import Lora
 from portraitist.models import Models
 from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Base, Recipe, Style, find, names
@@ -35,6 +37,7 @@ from portraitist.requests import (
     PlanReport,
     PortraitRequest,
     PortraitsReport,
+    Warn,
     from_data,
 )
 from portraitist.selecting import make_chosen, make_plan
@@ -76,13 +79,12 @@ def portrait_sitter(
         scorers = load_scorers(choosing.scorers, settings)
         ready = _ready(request, settings, record, folder, style, faces, models)
         sitting = replace(ready.sitting, finisher=finisher)
-        told = remarks(ready.full, ready.model)
         root = make_folder(out if out is not None else folder.portraits)
         report = make_chosen(
             ready.filled, sitting, ready.model, faces, root, choosing, settings.choosing,
             scorers=scorers, photo=style.photo if style else True, on_step=on_step,
         )  # fmt: skip
-    return replace(report, warnings=(*told, *report.warnings))
+    return replace(report, warnings=(*ready.told, *report.warnings))
 
 
 def plan_portraits(request: PortraitRequest, settings: Settings, *, models: Models | None = None) -> PlanReport:
@@ -94,7 +96,7 @@ def plan_portraits(request: PortraitRequest, settings: Settings, *, models: Mode
         full, model = ready.full, ready.model
         passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, model.multiple)]  # fmt: skip
-        return PlanReport(full, picture_seeds(full), tuple(passes), remarks(full, model))
+        return PlanReport(full, picture_seeds(full), tuple(passes), ready.told)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class _Ready:
     full: PortraitRequest
     sitting: Sitting
     model: Model
+    told: tuple[Warn, ...]
 
 
 def _ready(
@@ -124,7 +127,15 @@ def _ready(
     filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     sitting = with_others(sitting, filled.loras, files, model)
     filled, enlarge = with_upscaler(filled, settings, models)
-    return _Ready(filled, complete(filled, model), replace(sitting, enlarge=enlarge), model)
+    full = complete(filled, model)
+    tiles, told = with_room(full, filled, model, _loras_of(sitting))
+    if tiles:
+        filled, full = replace(filled, tiles=True), replace(full, tiles=True)
+    return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, (*told, *remarks(full, model)))
+
+
+def _loras_of(sitting: Sitting) -> list[Lora]:
+    return [sitting.lora, *(lora for lora, _ in sitting.others)]
 
 
 def style_of(request: PortraitRequest, settings: Settings) -> Style | None:
@@ -198,7 +209,8 @@ def portrait_again(
         files = [find_lora(use.name, settings) for use in request.loras]
         request, enlarge = with_upscaler(request, settings, models)
         sitting = replace(with_others(sitting, request.loras, files, model), enlarge=enlarge)
-        complete(request, model)
+        tiles, _ = with_room(complete(request, model), request, model, _loras_of(sitting))
+        request = replace(request, tiles=tiles)
         root = make_folder(out if out is not None else folder.portraits)
         made = make(request, sitting, model, faces, root, on_step=on_step)
     return PortraitsReport(str(root), tuple(one.report for one in made))

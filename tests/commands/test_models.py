@@ -15,20 +15,22 @@ import torch
 from safetensors.torch import save_file
 
 from portraitist import families
-from portraitist import models as room
+from portraitist import models as kept_models
 from portraitist.devices import Device, free_memory
 from portraitist.errors import OutOfMemory, UnfitModel, UnknownName
 from portraitist.faces import Faces
 from portraitist.families.base import Model
+from portraitist.families.found import find_base
 from portraitist.families.sizes import weight_bytes
 from portraitist.finishing.networks import _without_torchvision as without_torchvision
+from portraitist.generation import room as memory
 from portraitist.images import read_picture, read_png_text
 from portraitist.models import Models
 from portraitist.portraying import plan_portraits, portrait_again, portrait_sitter
 from portraitist.recipes import Base
 from portraitist.requests import PortraitRequest
 from portraitist.settings import Settings, load_settings
-from portraitist.types import Picture
+from portraitist.types import Picture, Size
 from portraitist.weights import sha256_of
 from tests.commands.drawn_sitter import put_sitter
 from tests.commands.tiny_home import home, own_home
@@ -123,7 +125,7 @@ def test_what_cannot_be_loaded_leaves_the_others(
     first = models.base(good, settings)
     with pytest.raises(UnfitModel):
         models.base(replace(good, name="wrong", family="sdxl"), settings)
-    monkeypatch.setattr(room, "weight_bytes", lambda place, itemsize: 2**60)
+    monkeypatch.setattr(kept_models, "weight_bytes", lambda place, itemsize: 2**60)
     with pytest.raises(OutOfMemory, match="weights of huge take about"):
         models.base(replace(good, name="huge"), settings)
     assert "wrong" not in models.names and "huge" not in models.names
@@ -191,3 +193,39 @@ def test_a_learned_upscaler_enlarges_between_the_passes_and_is_pinned(
     with pytest.raises(UnfitModel, match="The upscaler tiny is another file"):
         portrait_again(png, own, faces, out=tmp_path / "never", models=models)
     assert not (tmp_path / "never").exists()
+
+
+def test_a_request_over_the_memory_is_refused_before_anything_is_written(
+    settings: Settings, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, large = Models(), replace(ASKED, size=(1024, 512))
+    model = models.base(find_base("tiny", settings), settings)
+    free = model.drawing_bytes(Size(512, 256)) + 2_000_000  # the copy of what the likeness changes
+    monkeypatch.setattr(memory, "free_memory", lambda device: free)
+    for asked, fits in ((large, (512, 256)), (replace(large, hires_scale=2.0), (256, 128))):
+        asked = replace(asked, tiles=False)
+        with pytest.raises(OutOfMemory, match="beside the weights") as told:
+            portrait_sitter(asked, settings, faces, out=tmp_path / "out", models=models)
+        assert f"--size {fits[0]}x{fits[1]}" in str(told.value.hint)
+        assert plan_portraits(replace(asked, size=fits), settings, models=models).request.size == fits
+        with pytest.raises(OutOfMemory):
+            plan_portraits(asked, settings, models=models)
+    assert not (tmp_path / "out").exists()
+
+
+def test_where_only_tiles_fit_they_are_taken_told_and_pinned(
+    settings: Settings, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, asked = Models(), replace(ASKED, size=(1024, 64), steps=1)
+    whole = portrait_sitter(asked, settings, faces, out=tmp_path / "whole", models=models)
+    free = models.base(find_base("tiny", settings), settings).drawing_bytes(Size(1024, 64)) - 1
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "free_memory", lambda device: free)
+        made = portrait_sitter(asked, settings, faces, out=tmp_path / "tiles", models=models)
+    png = tmp_path / "tiles" / made.portraits[0].file
+    assert "tiles" in [one.code for one in made.warnings] and '"tiles": true' in read_png_text(png)["portraitist"]
+    again = portrait_again(png, settings, faces, out=tmp_path / "again", models=models)  # though memory suffices now
+    pictures = [read_picture(Path(one.folder) / one.portraits[0].file) for one in (whole, made, again)]
+    assert np.array_equal(pictures[1], pictures[2]) and not np.array_equal(pictures[0], pictures[1])
+    after = portrait_sitter(asked, settings, faces, out=tmp_path / "after", models=models)
+    assert np.array_equal(pictures[0], read_picture(tmp_path / "after" / after.portraits[0].file))

@@ -1,17 +1,72 @@
-"""How many bytes a base's weights will take once they are loaded, read from the heads of its files. Loads nothing."""
+"""How many bytes a base takes: its weights, from the heads of its files; a picture, from its networks' widths.
+
+Loads nothing and computes nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from portraitist.types import Size
 
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 _AUTOENCODER = ("first_stage_model.", "vae.")
 _FULL = 4
 """Bytes of a number of the autoencoder, which stays in float32."""
+
+_TILE_SEEN = 48
+"""Bytes that remain for each pixel of a picture where the autoencoder works in tiles: the picture, in a few copies."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels of a U-Net and of its autoencoder where they are at their finest, and of the autoencoder one step
+    below, which its decoder still has at full size; `scale`: pixels for each latent."""
+
+    unet: int
+    vae: int
+    below: int
+    scale: int
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What a device takes beside the values: libraries' own workspace in bytes, and a share that is lost in gaps."""
+
+    work: int
+    spare: float
+    both: bool
+
+
+CUDA = Overhead(work=650_000_000, spare=0.14, both=True)
+"""Derived, not measured on portraits: `work` and `spare` are the most that trainings of both families showed, rounded
+(benchmarks/results/memory.json). `both`: a recorded denoiser keeps its memory while the autoencoder works."""
+
+PROCESSOR = Overhead(work=150_000_000, spare=0.25, both=False)
+"""Assumed: what convolutions copy into their own order of memory comes and goes."""
+
+
+def drawing_bytes(widths: Widths, size: Size, *, itemsize: int, tile: int | None, overhead: Overhead) -> int:
+    """Bytes that a picture of `size` takes at most beside the weights, with guidance; `tile` is the side in pixels of
+    what the autoencoder works on, None the whole.
+
+    The factors are the most live values at a time, counted operation by operation for SD 1.5, SDXL and mini
+    (`benchmarks/portrait_memory.py --derive`) with attention that never holds its matrix: 26 times the finest width of
+    the U-Net for each of two latents, 3 times the wide and 5 times the fine width of the autoencoder (float32).
+    """
+    pixels = size.width * size.height
+    denoising = 2 * itemsize * 26 * widths.unet * pixels / widths.scale**2
+    each = _FULL * max(3 * widths.below, 5 * widths.vae + 3)
+    coding = pixels * each
+    if tile is not None:
+        coding = min(size.width, tile) * min(size.height, tile) * each + pixels * _TILE_SEEN
+    live = denoising + coding if overhead.both else max(denoising, coding)
+    return round(live * (1 + overhead.spare)) + overhead.work
 
 
 def weight_bytes(place: Path, itemsize: int) -> int:

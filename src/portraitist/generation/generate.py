@@ -6,15 +6,17 @@ Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from portraitist.devices import empty_cache
 from portraitist.errors import BadRequest, UnknownName
-from portraitist.families.base import Condition, Model
+from portraitist.families.base import Condition, Model, Saving
 from portraitist.families.memory import enough_memory
 from portraitist.generation.hires import LANCZOS, LATENT, UPSCALERS, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
@@ -59,6 +61,7 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         cfg=base.cfg if request.cfg is None else request.cfg,
         clip_skip=base.clip_skip if request.clip_skip is None else request.clip_skip,
         strength=1.0 if request.strength is None else request.strength,
+        tiles=bool(request.tiles),
         base=base.name,
         base_version=base.version,
     )
@@ -94,13 +97,14 @@ def generate(
         raise UnknownName("upscaler", full.hires_upscaler or "", UPSCALERS)
     looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
     clock = _Clock(on_step, len(seeds) * looks)
-    with enough_memory("the portrait"), model.applied(loras):
+    with enough_memory("the portrait"), _in_tiles(model, bool(full.tiles)), model.applied(loras):
         condition = _condition(full, model)
         for seed in seeds:
             latents = _begin(full, model, condition, passes[0], seed, clock)
             for one in passes[1:]:
                 latents = _again(latents, full, model, condition, one, seed, clock, enlarge)
-            yield Portrait(model.decode(latents)[0], seed, replace(full, count=1, seed=seed))
+            pixels, tiles = _decoded(latents, model, request.tiles)
+            yield Portrait(pixels, seed, replace(full, count=1, seed=seed, tiles=tiles))
 
 
 def _condition(request: PortraitRequest, model: Model) -> Condition:
@@ -158,6 +162,32 @@ def _sample(
         latents = _step(scheduler, answer, moment, latents, generator)
         clock.tick()
     return latents
+
+
+@contextmanager
+def _in_tiles(model: Model, wanted: bool) -> Iterator[None]:
+    """Within: the autoencoder works in tiles, where that is wanted."""
+    if not wanted:
+        yield
+        return
+    model.save_memory(Saving(tiles=True))
+    try:
+        yield
+    finally:
+        model.save_memory(Saving())
+
+
+def _decoded(latents: Tensor, model: Model, tiles: bool | None) -> tuple[Picture, bool]:
+    """The picture, and whether it was decoded in tiles: where memory runs out and nobody has decided, it is."""
+    try:
+        return model.decode(latents)[0], bool(tiles)
+    except torch.OutOfMemoryError:
+        if tiles is not None:
+            raise
+    model.forget()
+    empty_cache()
+    with _in_tiles(model, True):
+        return model.decode(latents)[0], True
 
 
 def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> tuple[Any, Tensor]:
