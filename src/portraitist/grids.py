@@ -139,8 +139,18 @@ def draw_portrait_grid(
     first is drawn. Raises BadRequest for a request of several pictures, and what `portraying.portrait_sitter` raises.
     """
     _check(request)
+    models = models or Models()
+    with models.turn():
+        return _draw_all(request, grid, settings, faces, out, on_step, models)
+
+
+def _draw_all(
+    request: PortraitRequest, grid: Grid, settings: Settings, faces: Faces, out: Path | None, on_step: OnStep,
+    models: Models,
+) -> GridReport:  # fmt: skip
+    """The cells one after the other, and a sheet as soon as its own are there."""
     record, folder = SitterStore(settings.home).load(request.sitter)
-    studio = _open(record, folder, faces_of(folder, faces), settings, models or Models())
+    studio = _open(record, folder, faces_of(folder, faces), settings, models)
     cells = _finished(_cells(request, grid, studio), studio, faces, folder)
     planned = _planned(grid, cells, studio.model)
     root = make_folder(out if out is not None else folder.portraits / _folder_name(grid, planned))

@@ -47,8 +47,8 @@ CUDA = Overhead(work=650_000_000, spare=0.14, both=True)
 """Derived, not measured on portraits: `work` and `spare` are the most that trainings of both families showed, rounded
 (benchmarks/results/memory.json). `both`: a recorded denoiser keeps its memory while the autoencoder works."""
 
-PROCESSOR = Overhead(work=150_000_000, spare=0.25, both=False)
-"""Assumed: what convolutions copy into their own order of memory comes and goes."""
+PROCESSOR = Overhead(work=150_000_000, spare=0.6, both=False)
+"""Assumed: on a processor convolutions copy values into an order of memory of their own and back."""
 
 
 def drawing_bytes(widths: Widths, size: Size, *, itemsize: int, tile: int | None, overhead: Overhead) -> int:
