@@ -1,16 +1,17 @@
 """Portraitist: learns a person from a few photos and makes portraits, on your own machine.
 
-`from portraitist import check, train, portrait, finish` are the acts of the command line as functions. They are loaded
-when first used, so that `import portraitist` stays quick.
+`from portraitist import check, train, portrait, finish` are the acts of the command line as functions; `Models` keeps
+bases loaded between them. They are loaded when first used, so that `import portraitist` stays quick.
 """
 
 import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "finish", "portrait", "train"]
+__all__ = ["Models", "__version__", "check", "finish", "portrait", "train"]
 
 _ACTS = {
+    "Models": "portraitist.models",
     "check": "portraitist.api",
     "train": "portraitist.api",
     "portrait": "portraitist.api",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL.Image import Image
 
@@ -30,6 +31,9 @@ from portraitist.requests import (
 from portraitist.settings import Settings, load_settings
 from portraitist.store.sitters import check_name
 from portraitist.types import OnStep, no_progress
+
+if TYPE_CHECKING:
+    from portraitist.models import Models
 
 Source = str | Path | Image
 
@@ -168,11 +172,13 @@ def portrait(
     out: Path | str | None = None,
     home: Path | None = None,
     on_step: OnStep = no_progress,
+    models: "Models | None" = None,
 ) -> tuple[PortraitReport, ...]:
     """Make portraits of a trained sitter, in a style or by a prompt of your own (not both); the best comes first.
 
     Candidates are made until `count` are good, at most `budget`; or exactly `candidates`, of which the best are kept.
-    Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. Raises UnknownName, BadRequest.
+    Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. `models` stay loaded for the
+    next call: another sitter of the same base takes another LoRA and nothing else. Raises UnknownName, BadRequest.
     """
     from portraitist.portraying import portrait_sitter
 
@@ -183,5 +189,5 @@ def portrait(
     request = PortraitRequest(sitter, style, prompt, negative, count, seed, size)
     place = Path(out) if out is not None else None
     choosing = ChooseRequest(budget, candidates)
-    made = portrait_sitter(request, settings, faces, out=place, choosing=choosing, on_step=on_step)
+    made = portrait_sitter(request, settings, faces, out=place, choosing=choosing, on_step=on_step, models=models)
     return tuple(replace(one, file=str(Path(made.folder) / one.file)) for one in made.portraits)

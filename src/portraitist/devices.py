@@ -81,3 +81,42 @@ def has_amx(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     except (OSError, StopIteration):
         return False
     return "amx_bf16" in flags.split() and "amx_tile" in flags.split()
+
+
+def free_memory(device: Device, *, meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that can still be had on a device: on CUDA what is free and what torch holds unused, on a processor what
+    the system and this process' own limit (control groups of Linux) leave; None where that cannot be said."""
+    if device.type == "cuda":
+        import torch
+
+        free, total = torch.cuda.mem_get_info(device.device)
+        held, used = torch.cuda.memory_reserved(device.device), torch.cuda.memory_allocated(device.device)
+        limit = round(torch.cuda.get_per_process_memory_fraction(device.device) * total)
+        return max(0, min(free + held - used, limit - used))
+    if device.type != "cpu":
+        return None
+    try:
+        line = next(line for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable:"))
+        free = int(line.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    left = _left_of_limit()
+    return free if left is None else min(free, left)
+
+
+def _left_of_limit(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that a container's limit leaves, or None without one; pages of files can be given back."""
+    try:
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    return max(0, limit - used + int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0)))
+
+
+def empty_cache() -> None:
+    """Let torch give back the memory of the device that it holds unused."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -22,6 +22,7 @@ from portraitist.finishing.steps import Finished, Fuser, Tools, Values, checked,
 from portraitist.fusing import fusion_of, is_drawn, photos_sha256
 from portraitist.images import read_bytes, read_png_text, save_png, size_of
 from portraitist.marks import Source, source_in
+from portraitist.models import Models
 from portraitist.requests import (
     FinishedFile,
     FinishNote,
@@ -114,10 +115,11 @@ def _check(files: Sequence[Path], request: FinishRequest) -> None:
 
 
 def portrait_finisher(
-    request: FinishRequest | None, settings: Settings, faces: Faces, folder: SitterFolder, *, drawn: bool = False
-) -> tuple[FinishRequest | None, Finisher | None]:
+    request: FinishRequest | None, settings: Settings, faces: Faces, folder: SitterFolder, *, drawn: bool = False,
+    models: Models | None = None,
+) -> tuple[FinishRequest | None, Finisher | None]:  # fmt: skip
     """What a portrait of this sitter goes through, and the request with its files pinned; None without steps. `drawn`:
-    it is drawn or painted.
+    it is drawn or painted; networks stay in `models`.
 
     Raises as `settled` does.
     """
@@ -125,6 +127,8 @@ def portrait_finisher(
         return request, None
     checked(request)
     tools = replace(make_tools(request, settings, faces, folder), drawn=drawn)
+    if models is not None:
+        tools = replace(tools, load=models.network)
     request = settled(request, tools)
 
     def run(picture: Picture) -> tuple[Picture, tuple[FinishNote, ...]]:

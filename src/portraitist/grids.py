@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from portraitist.enlarging import with_upscaler
 from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
@@ -24,10 +25,12 @@ from portraitist.generation.generate import complete
 from portraitist.generation.grid import Grid, check_count, is_named, lora_strengths, with_settings, with_words
 from portraitist.generation.hires import plan
 from portraitist.generation.remarks import remarks
+from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant
 from portraitist.images import fit, save_png
-from portraitist.loading import deny_list, load_base
+from portraitist.loading import deny_list
 from portraitist.measure import FaceRecord, read_record
+from portraitist.models import Models
 from portraitist.portraying import faces_of, filled_in, style_of, with_loras
 from portraitist.recipes import Style
 from portraitist.requests import FinishRequest, PassReport, PortraitReport, PortraitRequest, Warn, to_json
@@ -107,13 +110,16 @@ class _Studio:
     model: Model
     sitting: Sitting
     denied: DenyList
+    models: Models
 
 
-def plan_portrait_grid(request: PortraitRequest, grid: Grid, settings: Settings) -> GridPlan:
+def plan_portrait_grid(
+    request: PortraitRequest, grid: Grid, settings: Settings, *, models: Models | None = None
+) -> GridPlan:
     """What `draw_portrait_grid` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
     _check(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
-    studio = _open(record, folder, read_record(folder.faces), settings)
+    studio = _open(record, folder, read_record(folder.faces), settings, models or Models())
     return _planned(grid, _cells(request, grid, studio), studio.model)
 
 
@@ -125,6 +131,7 @@ def draw_portrait_grid(
     *,
     out: Path | None = None,
     on_step: OnStep = no_progress,
+    models: Models | None = None,
 ) -> GridReport:
     """Draw a portrait for each cell, all of the request's seed unless the grid has seeds, and the sheets.
 
@@ -132,9 +139,19 @@ def draw_portrait_grid(
     first is drawn. Raises BadRequest for a request of several pictures, and what `portraying.portrait_sitter` raises.
     """
     _check(request)
+    models = models or Models()
+    with models.turn():
+        return _draw_all(request, grid, settings, faces, out, on_step, models)
+
+
+def _draw_all(
+    request: PortraitRequest, grid: Grid, settings: Settings, faces: Faces, out: Path | None, on_step: OnStep,
+    models: Models,
+) -> GridReport:  # fmt: skip
+    """The cells one after the other, and a sheet as soon as its own are there."""
     record, folder = SitterStore(settings.home).load(request.sitter)
-    studio = _open(record, folder, faces_of(folder, faces), settings)
-    cells = _finished(_cells(request, grid, studio), settings, faces, folder)
+    studio = _open(record, folder, faces_of(folder, faces), settings, models)
+    cells = _finished(_cells(request, grid, studio), studio, faces, folder)
     planned = _planned(grid, cells, studio.model)
     root = make_folder(out if out is not None else folder.portraits / _folder_name(grid, planned))
     made, sheets = [], []
@@ -163,10 +180,10 @@ def _check(request: PortraitRequest) -> None:
         checked(request.finish)
 
 
-def _open(record: SitterRecord, folder: SitterFolder, faces: FaceRecord, settings: Settings) -> _Studio:
+def _open(record: SitterRecord, folder: SitterFolder, faces: FaceRecord, settings: Settings, models: Models) -> _Studio:
     """The base, loaded once for all cells, and the sitter before it."""
-    model = load_base(find_base(record.base, settings), settings)
-    return _Studio(settings, record, model, sit(folder, record, model, faces), deny_list(settings))
+    model = models.base(find_base(record.base, settings), settings)
+    return _Studio(settings, record, model, sit(folder, record, model, faces), deny_list(settings), models)
 
 
 def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]:
@@ -178,11 +195,14 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
         key = tuple(use.sha256 for use in filled.loras)
         if key not in held:
             held[key] = with_others(studio.sitting, filled.loras, files, studio.model)
+        filled, enlarge = with_upscaler(filled, studio.settings, studio.models)
         full = complete(filled, studio.model)
+        tiles, _ = with_room(full, filled, studio.model, [studio.sitting.lora])
+        full = replace(full, tiles=tiles)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
-        sitting = _weighed_sitting(held[key], filled.loras)
+        sitting = replace(_weighed_sitting(held[key], filled.loras), enlarge=enlarge)
         cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True))
     return cells
 
@@ -226,7 +246,7 @@ def _weighed(use: LoraUse, strengths: Mapping[str, float]) -> LoraUse:
     return replace(use, strength=told[0]) if told else use
 
 
-def _finished(cells: Sequence[_Cell], settings: Settings, faces: Faces, folder: SitterFolder) -> list[_Cell]:
+def _finished(cells: Sequence[_Cell], studio: _Studio, faces: Faces, folder: SitterFolder) -> list[_Cell]:
     """The cells with what their pictures go through once they are drawn; loaded once for photos, once for drawings."""
     finishers: dict[bool, tuple[FinishRequest | None, Finisher | None]] = {}
     ready = []
@@ -234,7 +254,9 @@ def _finished(cells: Sequence[_Cell], settings: Settings, faces: Faces, folder: 
         asked = cell.planned.request
         drawn = not cell.photo if asked.style is not None else is_drawn(None, asked.prompt)
         if drawn not in finishers:
-            finishers[drawn] = portrait_finisher(asked.finish, settings, faces, folder, drawn=drawn)
+            finishers[drawn] = portrait_finisher(
+                asked.finish, studio.settings, faces, folder, drawn=drawn, models=studio.models
+            )
         pinned, finisher = finishers[drawn]
         planned = replace(cell.planned, request=replace(asked, finish=pinned))
         ready.append(replace(cell, planned=planned, sitting=replace(cell.sitting, finisher=finisher)))

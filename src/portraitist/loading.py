@@ -38,7 +38,7 @@ def check_words(request: PortraitRequest, style: Style | None, told: str, base: 
 
 
 def load_base(base: Base, settings: Settings) -> Model:
-    """The base's networks on the device of the settings."""
+    """The base's networks on the device of the settings; `models.Models` keeps them."""
     return families.load(place_of(base, settings), base, choose_device(settings.device))
 
 

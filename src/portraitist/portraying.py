@@ -5,12 +5,14 @@ Knows the order and the sitter's folder. Knows no training.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portraitist import measure
 from portraitist.captions.tags import subject
+from portraitist.enlarging import with_upscaler
 from portraitist.faces import Faces
+from portraitist.families.base import Model
 from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
@@ -21,9 +23,12 @@ from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import plan
 from portraitist.generation.prompts import loras_of
 from portraitist.generation.remarks import remarks
+from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
-from portraitist.loading import check_words, deny_list, find_lora, library_folders, load_base, lora_of
+from portraitist.loading import check_words, deny_list, find_lora, library_folders, lora_of
+from portraitist.lora.formats import Lora
+from portraitist.models import Models
 from portraitist.ranking.scorers import load_scorers
 from portraitist.recipes import Base, Recipe, Style, find, names
 from portraitist.requests import (
@@ -32,6 +37,7 @@ from portraitist.requests import (
     PlanReport,
     PortraitRequest,
     PortraitsReport,
+    Warn,
     from_data,
 )
 from portraitist.selecting import make_chosen, make_plan
@@ -53,53 +59,83 @@ def portrait_sitter(
     out: Path | None = None,
     choosing: ChooseRequest = ChooseRequest(),
     on_step: OnStep = no_progress,
+    models: Models | None = None,
 ) -> PortraitsReport:
     """Make candidates for the request's portraits and keep the good ones: the folder they lie in and what speaks for
     and against each, the best first.
 
-    A request without style and prompt gets the style `studio`. Raises BadRequest for a budget that cannot be,
-    Denied for words of the deny-list, UnknownName for a sitter or style, MissingModel for one that was not trained.
+    `models` stay loaded for the caller's next request; None loads for this one alone. A request without style and
+    prompt gets the style `studio`. Raises BadRequest for a budget that cannot be, Denied for words of the deny-list,
+    UnknownName for a sitter, style or upscaler, MissingModel for a sitter that was not trained, OutOfMemory.
     """
     make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
-    record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), style_of(request, settings)
-    if style is not None:
-        check_meant(style, base)
-    check_words(request, style, subject(record.trigger, record.class_word), base, settings)
-    drawn = is_drawn(style, request.prompt)
-    finish, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
-    request = replace(request, finish=finish)
-    root = make_folder(out if out is not None else folder.portraits)
-    scorers = load_scorers(choosing.scorers, settings)
-    model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
-    filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
-    sitting = with_others(sitting, filled.loras, files, model)
-    told = remarks(complete(filled, model), model)
-    report = make_chosen(
-        filled, sitting, model, faces, root, choosing, settings.choosing,
-        scorers=scorers, photo=style.photo if style else True, on_step=on_step,
-    )  # fmt: skip
-    return replace(report, warnings=(*told, *report.warnings))
+    models = models or Models()
+    with models.turn():
+        record, folder = SitterStore(settings.home).load(request.sitter)
+        style = style_of(request, settings)
+        drawn = is_drawn(style, request.prompt)
+        finish, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn, models=models)
+        request = replace(request, finish=finish)
+        scorers = load_scorers(choosing.scorers, settings)
+        ready = _ready(request, settings, record, folder, style, faces, models)
+        sitting = replace(ready.sitting, finisher=finisher)
+        root = make_folder(out if out is not None else folder.portraits)
+        report = make_chosen(
+            ready.filled, sitting, ready.model, faces, root, choosing, settings.choosing,
+            scorers=scorers, photo=style.photo if style else True, on_step=on_step,
+        )  # fmt: skip
+    return replace(report, warnings=(*ready.told, *report.warnings))
 
 
-def plan_portraits(request: PortraitRequest, settings: Settings) -> PlanReport:
+def plan_portraits(request: PortraitRequest, settings: Settings, *, models: Models | None = None) -> PlanReport:
     """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
-    record, folder = SitterStore(settings.home).load(request.sitter)
-    base, style = find_base(record.base, settings), style_of(request, settings)
+    models = models or Models()
+    with models.turn():
+        record, folder = SitterStore(settings.home).load(request.sitter)
+        ready = _ready(request, settings, record, folder, style_of(request, settings), None, models)
+        full, model = ready.full, ready.model
+        passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
+                  for one in plan(full, model.multiple)]  # fmt: skip
+        return PlanReport(full, picture_seeds(full), tuple(passes), ready.told)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A request that can be drawn: as it was filled in, complete, and who sits before which base."""
+
+    filled: PortraitRequest
+    full: PortraitRequest
+    sitting: Sitting
+    model: Model
+    told: tuple[Warn, ...]
+
+
+def _ready(
+    request: PortraitRequest, settings: Settings, record: SitterRecord, folder: SitterFolder, style: Style | None,
+    faces: Faces | None, models: Models,
+) -> _Ready:  # fmt: skip
+    """Load, fill in and check; nothing is drawn or written. Without `faces` any recogniser's record will do."""
+    base = find_base(record.base, settings)
     if style is not None:
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
     if request.finish is not None:
         checked(request.finish)
-    model = load_base(base, settings)
-    sitting = sit(folder, record, model, measure.read_record(folder.faces))
+    seen = measure.read_record(folder.faces) if faces is None else faces_of(folder, faces)
+    model = models.base(base, settings)
+    sitting = sit(folder, record, model, seen)
     filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
-    with_others(sitting, filled.loras, files, model)  # what is wrong with them is told now
+    sitting = with_others(sitting, filled.loras, files, model)
+    filled, enlarge = with_upscaler(filled, settings, models)
     full = complete(filled, model)
-    passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
-              for one in plan(full, model.multiple)]  # fmt: skip
-    return PlanReport(full, picture_seeds(full), tuple(passes), remarks(full, model))
+    tiles, told = with_room(full, filled, model, _loras_of(sitting))
+    if tiles:
+        filled, full = replace(filled, tiles=True), replace(full, tiles=True)
+    return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, (*told, *remarks(full, model)))
+
+
+def _loras_of(sitting: Sitting) -> list[Lora]:
+    return [sitting.lora, *(lora for lora, _ in sitting.others)]
 
 
 def style_of(request: PortraitRequest, settings: Settings) -> Style | None:
@@ -145,26 +181,38 @@ def with_loras(
 
 
 def portrait_again(
-    file: Path, settings: Settings, faces: Faces, *, out: Path | None = None, on_step: OnStep = no_progress
+    file: Path,
+    settings: Settings,
+    faces: Faces,
+    *,
+    out: Path | None = None,
+    on_step: OnStep = no_progress,
+    models: Models | None = None,
 ) -> PortraitsReport:
     """Make a portrait again from the request inside its PNG: the same pixels on the same machine.
 
-    Raises BadFile for a file without a request, Denied, UnfitModel when the likeness or the base changed since.
+    Raises BadFile for a file without a request, Denied, UnfitModel when the likeness, the base or another file that it
+    was made with changed since.
     """
     request = from_data(PortraitRequest, read_request(file))
-    record, folder = SitterStore(settings.home).load(request.sitter)
-    refuse(request, subject(record.trigger, record.class_word), deny_list(settings))
-    base = find_base(record.base, settings)
-    known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
-    drawn = is_drawn(style_of(request, settings) if known else None, request.prompt)
-    _, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn)
-    root = make_folder(out if out is not None else folder.portraits)
-    model = load_base(base, settings)
-    sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
-    check_again(request, sitting, model)
-    files = [find_lora(use.name, settings) for use in request.loras]
-    sitting = with_others(sitting, request.loras, files, model)
-    made = make(request, sitting, model, faces, root, on_step=on_step)
+    models = models or Models()
+    with models.turn():
+        record, folder = SitterStore(settings.home).load(request.sitter)
+        refuse(request, subject(record.trigger, record.class_word), deny_list(settings))
+        base = find_base(record.base, settings)
+        known = request.style in names(Style, library_folders(settings))  # it may have been deleted since
+        drawn = is_drawn(style_of(request, settings) if known else None, request.prompt)
+        _, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn, models=models)
+        model = models.base(base, settings)
+        sitting = replace(sit(folder, record, model, faces_of(folder, faces)), finisher=finisher)
+        check_again(request, sitting, model)
+        files = [find_lora(use.name, settings) for use in request.loras]
+        request, enlarge = with_upscaler(request, settings, models)
+        sitting = replace(with_others(sitting, request.loras, files, model), enlarge=enlarge)
+        tiles, _ = with_room(complete(request, model), request, model, _loras_of(sitting))
+        request = replace(request, tiles=tiles)
+        root = make_folder(out if out is not None else folder.portraits)
+        made = make(request, sitting, model, faces, root, on_step=on_step)
     return PortraitsReport(str(root), tuple(one.report for one in made))
 
 

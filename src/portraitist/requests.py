@@ -1,8 +1,7 @@
 """Requests and reports: the values that cross every border, and their JSON.
 
-If it changes the picture, it is in the request. Everything here is a frozen dataclass of plain values; pydantic
-checks what comes in from JSON (`from_json`, `from_data`), and an unknown key is an error. Nothing here does work.
-"""
+If it changes the picture, it is in the request. All are frozen dataclasses of plain values; pydantic checks what comes
+in from JSON (`from_json`, `from_data`), and an unknown key is an error. Nothing here does work."""
 
 import dataclasses
 import json
@@ -95,11 +94,10 @@ class TrainRequest(Strict):
 class PortraitRequest(Strict):
     """Everything that fixes `count` portraits. None means: what the style, the recipe or the base says.
 
-    Picture number i of a request has a seed that comes from `seed` and i alone; the request inside its PNG names that
-    picture's own seed with `count` 1 and has no None left that could change its pixels.
-    `likeness_sha256` pins the LoRA file, `base_version` the base. `hires_scale` (None: off) draws a second pass at so
-    many times `size`, which adds noise for a share `hires_denoise` of its schedule.
-    """
+    Picture i has a seed that comes from `seed` and i alone; the request in its PNG names that seed with `count` 1 and
+    no None that could change its pixels. `likeness_sha256` pins the LoRA file, `base_version` the base, `hires_sha256`
+    a network that `hires_upscaler` names. `hires_scale` (None: off) draws a second pass at so many times `size`, with
+    noise for `hires_denoise` of its schedule. `tiles` (None: if memory is short) decodes part by part."""
 
     sitter: str
     style: str | None = None
@@ -120,6 +118,8 @@ class PortraitRequest(Strict):
     hires_upscaler: str | None = None
     hires_denoise: float | None = None
     hires_steps: int | None = None
+    hires_sha256: str | None = None
+    tiles: bool | None = None
     loras: tuple[LoraUse, ...] = ()
     finish: FinishRequest | None = None
 

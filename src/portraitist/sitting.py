@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
 from portraitist.requests import FinishNote, PortraitReport, PortraitRequest, TrainRequest
 from portraitist.store.sitters import SitterFolder, SitterRecord
-from portraitist.types import Embedding, LoraUse, OnStep, Picture, Step, derive_seed, no_progress
+from portraitist.types import Embedding, LoraUse, OnStep, Picture, Size, Step, derive_seed, no_progress
 from portraitist.weights import sha256_of
 
 
@@ -40,7 +41,7 @@ class Made:
 @dataclass(frozen=True)
 class Sitting:
     """A sitter before the camera: the folder, the loaded likeness with its sha256, the photos' faces; and what the
-    pictures go through once they are drawn."""
+    pictures go through once they are drawn, and what enlarges them between two passes."""
 
     folder: SitterFolder
     subject: str
@@ -49,6 +50,7 @@ class Sitting:
     record: measure.FaceRecord
     finisher: Callable[[Picture], tuple[Picture, tuple[FinishNote, ...]]] | None = None
     others: tuple[tuple[Lora, float], ...] = ()
+    enlarge: Callable[[Picture, Size], Picture] | None = None
 
 
 def sit(folder: SitterFolder, record: SitterRecord, model: Model, faces: measure.FaceRecord) -> Sitting:
@@ -117,9 +119,10 @@ def make(
 ) -> list[Made]:
     """Make the request's portraits, write each as soon as it is there into `root` (`below` it), and mark it."""
     made = []
-    for one in make_each(request, sitting, model, faces, below=below, photo=photo, on_step=on_step):
-        save_png(root / one.report.file, one.pixels, one.text)
-        made.append(one)
+    with closing(make_each(request, sitting, model, faces, below=below, photo=photo, on_step=on_step)) as making:
+        for one in making:
+            save_png(root / one.report.file, one.pixels, one.text)
+            made.append(one)
     return made
 
 
@@ -135,13 +138,15 @@ def make_each(
 ) -> Generator[Made, None, None]:
     """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
     pinned = replace(request, likeness_sha256=sitting.sha256)
-    for portrait in generate(pinned, model, sitting.lora, on_step, others=sitting.others):
-        notes: tuple[FinishNote, ...] = ()
-        if sitting.finisher is not None:
-            pixels, notes = sitting.finisher(portrait.pixels)
-            portrait = replace(portrait, pixels=pixels)
-        made = _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
-        yield replace(made, report=replace(made.report, finished=notes))
+    drawing = generate(pinned, model, sitting.lora, on_step, others=sitting.others, enlarge=sitting.enlarge)
+    with closing(drawing):  # whatever happens, the base gets its own weights back at once
+        for portrait in drawing:
+            notes: tuple[FinishNote, ...] = ()
+            if sitting.finisher is not None:
+                pixels, notes = sitting.finisher(portrait.pixels)
+                portrait = replace(portrait, pixels=pixels)
+            made = _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
+            yield replace(made, report=replace(made.report, finished=notes))
 
 
 def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> None:

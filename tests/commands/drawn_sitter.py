@@ -15,7 +15,9 @@ from portraitist.recipes import Base
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 
 
-def put_sitter(home: Path, place: Path, faces: Faces, name: str, class_word: str = "woman") -> SitterFolder:
+def put_sitter(
+    home: Path, place: Path, faces: Faces, name: str, class_word: str = "woman", *, seed: int = 2
+) -> SitterFolder:
     """A sitter of the base `tiny`, whose files lie in `place`."""
     record = SitterRecord(name=name, trigger="ohwx", class_word=class_word, base="tiny", created="", photos=3)
     folder = SitterStore(home).create(record)
@@ -23,7 +25,7 @@ def put_sitter(home: Path, place: Path, faces: Faces, name: str, class_word: str
     model.attach(rank=2, alpha=2.0, text=False, seed=1)
     layers = model.attached().layers
     model.detach()
-    chance = torch.Generator().manual_seed(2)
+    chance = torch.Generator().manual_seed(seed)
     lora = Lora({
         name: LoraLayer(layer.down, torch.randn(layer.up.shape, generator=chance) * 0.2, layer.alpha)
         for name, layer in layers.items()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from portraitist import families
 from portraitist.devices import choose_device
-from portraitist.errors import BadRequest, Cancelled, UnknownName
+from portraitist.errors import BadRequest, Cancelled, OutOfMemory, UnknownName
 from portraitist.families.base import Model
 from portraitist.generation.generate import GenerationStep, complete, generate, picture_seeds
 from portraitist.generation.portrait import Portrait
@@ -20,7 +23,7 @@ from portraitist.images import read_request, save_png
 from portraitist.lora.formats import Lora
 from portraitist.recipes import Base
 from portraitist.requests import PortraitRequest, from_data
-from portraitist.types import Step
+from portraitist.types import Picture, Step
 from tests.contract.family import FamilyContract
 
 REQUEST = PortraitRequest("anna", prompt="ohwx woman, smile", count=3, steps=3, seed=11)
@@ -75,7 +78,7 @@ def test_everything_in_the_request_counts(model: Model, lora: Lora) -> None:
     assert not same(first, make(base, model)[0])
     assert {item.name for item in fields(base)} - set(others) <= {
         "sitter", "style", "count", "base", "base_version", "likeness_sha256", "hires_upscaler", "hires_denoise",
-        "hires_steps", "loras", "finish",
+        "hires_steps", "hires_sha256", "tiles", "loras", "finish",
     }  # fmt: skip
 
 
@@ -180,3 +183,22 @@ def test_the_docs_name_every_sampler_and_what_is_other() -> None:
     rows = {row.split("`")[1]: row for row in told.splitlines() if "Scheduler`" in row}
     assert set(rows) == {webui_names(name)[0] for name in sampler_names()}
     assert all(note in rows[name] for name, note in sampler_notes().items())
+
+
+def test_a_picture_for_which_memory_runs_out_is_decoded_in_tiles(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, tiled = type(model).decode, []
+
+    def short(self: Any, latents: Tensor) -> list[Picture]:
+        tiled.append(self.vae.use_tiling)
+        if not self.vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return decode(self, latents)
+
+    one = replace(REQUEST, count=1, steps=1)
+    monkeypatch.setattr(type(model), "decode", short)
+    (portrait,) = make(one, model)
+    assert portrait.request.tiles is True and tiled == [False, True]
+    with pytest.raises(OutOfMemory):
+        make(replace(one, tiles=False), model)
+    (again,) = make(portrait.request, model)
+    assert same(portrait, again) and not model.vae.use_tiling  # type: ignore[attr-defined]

@@ -24,7 +24,8 @@ HiresScale = Annotated[
     float | None, typer.Option("--hires-scale", help="Draw a second pass, so many times as large (1 to 4).")
 ]
 HiresUpscaler = Annotated[
-    str | None, typer.Option("--hires-upscaler", help="What enlarges between the passes: lanczos or latent.")
+    str | None,
+    typer.Option("--hires-upscaler", help="What enlarges between the passes: lanczos, latent or an upscaler by name."),
 ]
 HiresDenoise = Annotated[
     float | None, typer.Option("--hires-denoise", help="How much the second pass may change (0 to 1).")

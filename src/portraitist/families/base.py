@@ -16,7 +16,7 @@ from portraitist.devices import Device
 from portraitist.families.reading import Unread
 from portraitist.lora.formats import Lora, Slots
 from portraitist.recipes import Base, Layers
-from portraitist.types import Picture, Seed, Span
+from portraitist.types import Picture, Seed, Size, Span
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,12 @@ class Model(Protocol):
 
     def save_memory(self, saving: Saving) -> None:
         """Save memory in these ways from now on, and in no others. But for tiles, answers change by rounding alone."""
+
+    def drawing_bytes(self, size: Size, *, tiles: bool = False) -> int:
+        """About how many bytes of the device a picture takes at the most beside the weights; see `Saving.tiles`."""
+
+    def forget(self) -> None:
+        """Give back what is kept between portraits beside the weights; the next one makes it anew."""
 
     def slots(self) -> Slots:
         """Every place where a LoRA layer can sit, by kohya name."""

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from portraitist.devices import Device
 from portraitist.errors import BadRequest, UnfitModel
-from portraitist.families import adapters, clip, fused
+from portraitist.families import adapters, clip, fused, sizes
 from portraitist.families.base import Condition, Noised, Saving, Trainable, Words
 from portraitist.families.reading import Unread, unread
 from portraitist.families.replay import Replays
-from portraitist.families.saving import PIXELS_AT_ONCE, checkpointing, encode_in_parts, park, present
+from portraitist.families.saving import PIXELS_AT_ONCE, TILE, checkpointing, encode_in_parts, park, present
 from portraitist.images import from_tensor, to_tensor
 from portraitist.lora.formats import Lora, LoraLayer, Slots, check
 from portraitist.recipes import Base, Layers
-from portraitist.types import Picture, Seed, Span, derive_seed
+from portraitist.types import Picture, Seed, Size, Span, derive_seed
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _TARGETS: Mapping[Layers, tuple[str, ...]] = {
@@ -155,6 +155,16 @@ class UNetModel(ABC):
         encode_in_parts(self.vae, slices=saving.slices, tiles=saving.tiles)
         for network in (*self.encoders.values(), self.vae):
             park(network, self.device.device, saving.park)
+
+    def drawing_bytes(self, size: Size, *, tiles: bool = False) -> int:
+        wide, fine = self.unet.config.block_out_channels, self.vae.config.block_out_channels
+        widths = sizes.Widths(wide[0], fine[0], fine[min(1, len(fine) - 1)], self._scale)
+        overhead = sizes.CUDA if self.device.type == "cuda" else sizes.PROCESSOR
+        tile = TILE if tiles else None
+        return sizes.drawing_bytes(widths, size, itemsize=self.device.dtype.itemsize, tile=tile, overhead=overhead)
+
+    def forget(self) -> None:
+        self._replays.forget()
 
     # likenesses
 

@@ -117,7 +117,7 @@ def load_network(models: Path, folder: str, name: str, device: str = "cpu") -> N
     Raises UnknownName that says what exists, MissingModel that says where a known one comes from or that spandrel is
     not installed, UnfitModel for a file that is something else or is not what it is called.
     """
-    path = _path_of(models, folder, name)
+    path = file_of(models, folder, name)
     known = next((one for one in KNOWN if one.name == path.stem.lower() and one.folder == folder), None)
     if known is not None and path.suffix in _PICKLES and sha256_of(path) != known.sha256:
         raise UnfitModel(f"{path} is not the published {known.file}.", hint=f"Fetch it again from {known.source}")
@@ -127,7 +127,9 @@ def load_network(models: Path, folder: str, name: str, device: str = "cpu") -> N
     return Network(path.stem, int(descriptor.scale), terms, descriptor, sha256_of(file), device)
 
 
-def _path_of(models: Path, folder: str, name: str) -> Path:
+def file_of(models: Path, folder: str, name: str) -> Path:
+    """The file of the network of this name, or the one that `name` is the path of. Raises UnknownName that says what
+    exists, MissingModel that says where a known one comes from."""
     path = Path(name).expanduser()
     if path.suffix.lower() in (".safetensors", *_PICKLES):
         if not path.is_file():

@@ -63,12 +63,13 @@ class Tools:
     drawn: bool = False
     device: str = "cpu"
     networks: dict[tuple[str, str], Network] = field(default_factory=dict)
+    load: Callable[[Path, str, str, str], Network] = load_network
 
     def network(self, folder: str, name: str) -> Network:
         """Load a network, or take it as it is loaded. Raises what `networks.load_network` raises."""
         if (folder, name) not in self.networks:
             device = str(choose_device(self.device).device)
-            self.networks[folder, name] = load_network(self.models, folder, name, device)
+            self.networks[folder, name] = self.load(self.models, folder, name, device)
         return self.networks[folder, name]
 
 

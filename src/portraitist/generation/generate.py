@@ -6,24 +6,26 @@ Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from portraitist.errors import BadRequest
-from portraitist.families.base import Condition, Model
+from portraitist.devices import empty_cache
+from portraitist.errors import BadRequest, UnknownName
+from portraitist.families.base import Condition, Model, Saving
 from portraitist.families.memory import enough_memory
-from portraitist.generation.hires import LATENT, Pass, filled, plan
+from portraitist.generation.hires import LANCZOS, LATENT, UPSCALERS, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean, parse
 from portraitist.generation.samplers import build, webui_names
 from portraitist.images import resize
 from portraitist.lora.formats import Lora
 from portraitist.requests import PortraitRequest
-from portraitist.types import MAX_SEED, OnStep, Seed, Step, derive_seed, no_progress
+from portraitist.types import MAX_SEED, OnStep, Picture, Seed, Size, Step, derive_seed, no_progress
 
 MAX_STEPS = 150
 MAX_SIDE = 2048
@@ -59,6 +61,7 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         cfg=base.cfg if request.cfg is None else request.cfg,
         clip_skip=base.clip_skip if request.clip_skip is None else request.clip_skip,
         strength=1.0 if request.strength is None else request.strength,
+        tiles=bool(request.tiles),
         base=base.name,
         base_version=base.version,
     )
@@ -76,9 +79,12 @@ def generate(
     on_step: OnStep = no_progress,
     *,
     others: Sequence[tuple[Lora, float]] = (),
-) -> Iterator[Portrait]:
+    enlarge: Callable[[Picture, Size], Picture] | None = None,
+) -> Generator[Portrait, None, None]:
     """Yield the request's portraits one by one. `lora` is the sitter's likeness, None the bare base; `others` are
-    added with their strengths.
+    added with their strengths; `enlarge` is the network that the request names as its upscaler.
+
+    The base has the LoRAs in its weights until the generator ends or is closed.
 
     What the request leaves open comes from the base (see `complete`). Raises BadRequest or UnknownName before the first
     picture, UnfitModel if the LoRA is of another family, OutOfMemory; `on_step` cancels by raising Cancelled.
@@ -87,15 +93,18 @@ def generate(
     seeds = picture_seeds(full)
     loras = [*([(lora, full.strength or 0.0)] if lora is not None else []), *others]
     passes = plan(full, model.multiple)
+    if any(one.upscaler not in (None, *UPSCALERS) for one in passes) and enlarge is None:
+        raise UnknownName("upscaler", full.hires_upscaler or "", UPSCALERS)
     looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
     clock = _Clock(on_step, len(seeds) * looks)
-    with enough_memory("the portrait"), model.applied(loras):
+    with enough_memory("the portrait"), _in_tiles(model, bool(full.tiles)), model.applied(loras):
         condition = _condition(full, model)
         for seed in seeds:
             latents = _begin(full, model, condition, passes[0], seed, clock)
             for one in passes[1:]:
-                latents = _again(latents, full, model, condition, one, seed, clock)
-            yield Portrait(model.decode(latents)[0], seed, replace(full, count=1, seed=seed))
+                latents = _again(latents, full, model, condition, one, seed, clock, enlarge)
+            pixels, tiles = _decoded(latents, model, request.tiles)
+            yield Portrait(pixels, seed, replace(full, count=1, seed=seed, tiles=tiles))
 
 
 def _condition(request: PortraitRequest, model: Model) -> Condition:
@@ -117,23 +126,25 @@ def _begin(
 
 def _again(
     latents: Tensor, request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed,
-    clock: "_Clock",
+    clock: "_Clock", enlarge: Callable[[Picture, Size], Picture] | None,
 ) -> Tensor:  # fmt: skip
     """Latents of a later pass: those of the one before, enlarged, with noise up to where the schedule is entered."""
     scheduler, moments = _schedule(request, model, one, seed)
-    latents = _enlarged(latents, one, model)
+    latents = _enlarged(latents, one, model, enlarge)
     generator = torch.Generator().manual_seed(derive_seed(seed, "hires"))
     noise = torch.randn(tuple(latents.shape), generator=generator).to(latents.device)
     latents = scheduler.add_noise(latents, noise, moments[:1])
     return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
 
 
-def _enlarged(latents: Tensor, one: Pass, model: Model) -> Tensor:
+def _enlarged(latents: Tensor, one: Pass, model: Model, enlarge: Callable[[Picture, Size], Picture] | None) -> Tensor:
     """Latents for the size of a pass, of the size of the pass before."""
     if one.upscaler == LATENT:
         _, height, width = model.latent_shape(one.size.width, one.size.height)
         return torch.nn.functional.interpolate(latents, (height, width), mode="bilinear")
-    return model.encode([resize(model.decode(latents)[0], one.size)])
+    picture = model.decode(latents)[0]
+    grow = resize if one.upscaler == LANCZOS or enlarge is None else enlarge
+    return model.encode([grow(picture, one.size)])
 
 
 def _sample(
@@ -151,6 +162,32 @@ def _sample(
         latents = _step(scheduler, answer, moment, latents, generator)
         clock.tick()
     return latents
+
+
+@contextmanager
+def _in_tiles(model: Model, wanted: bool) -> Iterator[None]:
+    """Within: the autoencoder works in tiles, where that is wanted."""
+    if not wanted:
+        yield
+        return
+    model.save_memory(Saving(tiles=True))
+    try:
+        yield
+    finally:
+        model.save_memory(Saving())
+
+
+def _decoded(latents: Tensor, model: Model, tiles: bool | None) -> tuple[Picture, bool]:
+    """The picture, and whether it was decoded in tiles: where memory runs out and nobody has decided, it is."""
+    try:
+        return model.decode(latents)[0], bool(tiles)
+    except torch.OutOfMemoryError:
+        if tiles is not None:
+            raise
+    model.forget()
+    empty_cache()
+    with _in_tiles(model, True):
+        return model.decode(latents)[0], True
 
 
 def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> tuple[Any, Tensor]:

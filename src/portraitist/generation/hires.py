@@ -71,17 +71,19 @@ def enlarged(size: Size, scale: float, multiple: int) -> Size:
 def filled(request: PortraitRequest) -> PortraitRequest:
     """The request with the numbers that hires fix leaves open; as it is without `hires_scale`.
 
-    Raises BadRequest, UnknownName.
+    An upscaler beside UPSCALERS is a network, which has to be pinned. Raises BadRequest, UnknownName.
     """
     others = (request.hires_upscaler, request.hires_denoise, request.hires_steps)
     if request.hires_scale is None:
         if any(value is not None for value in others):
             raise BadRequest("Settings of hires fix without its scale.", hint="Add --hires-scale, such as 2.")
         return request
-    upscaler = (request.hires_upscaler or LANCZOS).lower()
-    if upscaler not in UPSCALERS:
+    upscaler = request.hires_upscaler or LANCZOS
+    if upscaler.lower() in UPSCALERS:
+        upscaler = upscaler.lower()
+    elif request.hires_sha256 is None:
         raise UnknownName("upscaler", upscaler, UPSCALERS)
-    denoise = DENOISE[upscaler] if request.hires_denoise is None else request.hires_denoise
+    denoise = DENOISE.get(upscaler, DENOISE[LANCZOS]) if request.hires_denoise is None else request.hires_denoise
     if not 1 < request.hires_scale <= MAX_SCALE:
         raise BadRequest(f"hires_scale is {request.hires_scale:g}; it must be above 1 and at most {MAX_SCALE:g}.")
     if not 0 < denoise <= 1:

@@ -43,7 +43,7 @@ def parameters(request: PortraitRequest) -> str:
         "Denoising strength": request.hires_denoise,
         "Hires upscale": None if request.hires_scale is None else f"{request.hires_scale:g}",
         "Hires steps": request.hires_steps,
-        "Hires upscaler": request.hires_upscaler.title() if request.hires_upscaler else None,
+        "Hires upscaler": _upscaler(request),
         "Model": request.base_version or request.base,
         "Clip skip": request.clip_skip if (request.clip_skip or 1) > 1 else None,
         "Lora hashes": f'"{hashes}"' if hashes else None,
@@ -54,3 +54,9 @@ def parameters(request: PortraitRequest) -> str:
     lora += "".join(f" <lora:{Path(use.name).stem}:{use.strength or 0:g}>" for use in request.loras)
     negative = f"Negative prompt: {request.negative}\n" if request.negative else ""
     return f"{request.prompt or ''}{lora}\n{negative}{tail}"
+
+
+def _upscaler(request: PortraitRequest) -> str | None:
+    """The WebUI calls its own `Lanczos` and `Latent`, and a network as its file."""
+    name = request.hires_upscaler
+    return name and (name.title() if request.hires_sha256 is None else Path(name).stem)
