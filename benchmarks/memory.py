@@ -108,7 +108,7 @@ def train_a_little(model: Any, recipe: Recipe, preset: Preset) -> Peak:
             text = text_rate(recipe) > 0
             examples = prepare(job, model, lambda done: None)
             tape = record(examples, job, model, STEPS, text=text)
-            trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=SEED)
+            trainable = model.attach(rank=recipe.rank, alpha=recipe.alpha, text=text, seed=SEED, layers=recipe.layers)
             optimizer = make_optimizer(trainable, recipe)
             trainable.publish()
             stepper = Stepper(model, trainable, optimizer, recipe, tape)
@@ -148,6 +148,7 @@ def calibrate(table: Table, model: Any, context: int) -> dict[str, float]:
     # in slices and, so that encoding stays below the step, in tiles
     plain = Preset(gigabytes=1000, batch=1000, text=True, slices=True, tiles=True)
     peaks: dict[tuple[str, int], Peak] = {}
+    attention: dict[int, int] = {}
     for batch in (few, many):
         for name, checkpointing, text in (
             ("whole", False, False),
@@ -156,6 +157,8 @@ def calibrate(table: Table, model: Any, context: int) -> dict[str, float]:
         ):
             preset = replace(plain, checkpointing=checkpointing)
             peaks[name, batch] = train_a_little(model, make_recipe(batch, text=text), preset)
+        lean = replace(make_recipe(batch, text=False), layers="attention")
+        attention[batch] = train_a_little(model, lean, plain).allocated
 
     def slope(name: str) -> float:
         return (peaks[name, many].allocated - peaks[name, few].allocated) / (many - few)
@@ -169,6 +172,7 @@ def calibrate(table: Table, model: Any, context: int) -> dict[str, float]:
         rests.append(peak.allocated - guess)
     return {
         "whole": whole,
+        "spared": max(0.0, whole - (attention[many] - attention[few]) / (many - few) / pixels),
         "checkpointed": checkpointed,
         "prompt": max(0.0, found.prompt),
         "pixel": pixel,

@@ -36,6 +36,7 @@ def test_a_model_is_fetched_once_and_written_down(there: FakeHub, tmp_path: Path
     assert record["revision"] == COMMIT and record["licence"] == "MIT"
     assert set(record["sha256"]) == {"config.json", "model.safetensors"}
     assert "MIT" in steps[0].detail and "1 MB" in steps[0].detail
+    assert any(step.detail.startswith("model.safetensors: 0 of 0 MiB") for step in steps), "bytes on the way"
     asked = len(there.asked)
     assert hub.fetch(folder, MODEL, offline=True) == folder
     assert len(there.asked) == asked

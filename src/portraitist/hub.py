@@ -10,6 +10,8 @@ these models.
 from __future__ import annotations
 
 import errno
+import inspect
+import io
 import json
 import os
 import re
@@ -109,7 +111,7 @@ def _fetch(folder: Path, model: HubModel, on_step: OnStep) -> None:
     sums: dict[str, str] = {}
     for number, name in enumerate(wanted):
         on_step(Step("fetch model", number, len(wanted), f"{name} of {about}"))
-        _download(folder, model, name, revision)
+        _download(folder, model, name, revision, _teller(on_step, number, len(wanted), name))
         sums[name] = sha256_of(folder / name)
         same = earlier is not None and earlier.repository == model.repository and earlier.revision == revision
         pin = model.sha256.get(name) or stored[name] or (earlier.sha256.get(name) if earlier and same else None)
@@ -156,15 +158,44 @@ def _wanted(model: HubModel, stored: Mapping[str, str | None]) -> tuple[str, ...
     return tuple(names)
 
 
-def _download(folder: Path, model: HubModel, name: str, revision: str) -> None:
+def _teller(on_step: OnStep, number: int, total: int, name: str) -> Callable[[float, float], None]:
+    """Tells how much of one file is there, in bytes."""
+
+    def tell(done: float, whole: float) -> None:
+        on_step(Step("fetch model", number, total, f"{name}: {done / 2**20:.0f} of {whole / 2**20:.0f} MiB"))
+
+    return tell
+
+
+def _download(
+    folder: Path, model: HubModel, name: str, revision: str, tell: Callable[[float, float], None]
+) -> None:  # fmt: skip
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
-    _asked(
-        model,
-        lambda: hf_hub_download(model.repository, name, revision=revision, local_dir=folder, endpoint=_endpoint()),
-    )
+    asked: dict[str, Any] = {"revision": revision, "local_dir": folder, "endpoint": _endpoint()}
+    if "tqdm_class" in inspect.signature(hf_hub_download).parameters:  # younger clients alone tell of bytes
+        asked["tqdm_class"] = _bar(tell)
+    _asked(model, lambda: hf_hub_download(model.repository, name, **asked))
+
+
+def _bar(tell: Callable[[float, float], None]) -> type[Any]:
+    """A progress bar for the client that draws nothing and tells us instead."""
+    from tqdm import tqdm
+
+    class Told(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
+        monitor_interval = 0
+
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **{**more, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn: bool | None = super().update(n)
+            tell(float(self.n), float(self.total or self.n))
+            return drawn
+
+    return Told
 
 
 def _asked(model: HubModel, act: Callable[[], T]) -> T:

@@ -53,7 +53,7 @@ from portraitist.sitting import make_styled, sit
 from portraitist.store.sitters import SitterFolder, SitterRecord, SitterStore
 from portraitist.training.class_pictures import check_class_images, with_class_pictures
 from portraitist.training.job import TrainingJob, TrainingResult, never_enough
-from portraitist.training.memory import check_memory, train_to_fit
+from portraitist.training.memory import check_memory, train_to_fit, with_class_folder
 from portraitist.training.optimizers import check_package
 from portraitist.types import OnStep, no_progress
 
@@ -161,7 +161,8 @@ def _plan(request: TrainRequest, settings: Settings, on_step: OnStep) -> tuple[B
     check_recipe(recipe)
     check_package(recipe)
     check_class_images(request.class_images, recipe)
-    check_memory(base, recipe, choose_device(settings.device), request.memory)
+    counted = with_class_folder(recipe, request.class_images is not None)
+    check_memory(base, counted, choose_device(settings.device), request.memory)
     place_of(base, settings, on_step)
     base = replace(base, checksum=weights_sum(base, settings))
     return base, recipe

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from portraitist.errors import BadRequest, OutOfMemory
 from portraitist.families.base import Saving
-from portraitist.recipes import Base, Recipe
+from portraitist.families.unet import _TARGETS
+from portraitist.recipes import LIBRARY, Base, Recipe
 from portraitist.training import memory
 from portraitist.training.job import TrainingJob, TrainingResult
 from portraitist.training.memory import GIB, Table, choose, estimate, load_table, on_device, train_to_fit
@@ -50,6 +53,42 @@ def test_what_is_saved_is_less() -> None:
     assert estimate(table, replace(recipe, optimizer="lion"), plain, size) < needed
     assert estimate(table, replace(recipe, prior_weight=1.0), plain, size) > 1.2 * needed
     assert replace(plain, batch=4).lowered(replace(HUNGRY, prior_weight=1.0)).batch == 2
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_the_table_counts_what_attention_alone_takes(family: str) -> None:
+    """The weights are counted again, on networks of the published size that hold no numbers."""
+    from diffusers import UNet2DConditionModel
+
+    table, place = table_of(family), LIBRARY / "families" / family / "unet" / "config.json"
+    config = {key: value for key, value in json.loads(place.read_text()).items() if not key.startswith("_")}
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**config)
+    counts = {
+        layers: sum(
+            module.in_features + module.out_features
+            for path, module in unet.named_modules()
+            if isinstance(module, torch.nn.Linear) and path.endswith(targets)
+        )
+        for layers, targets in _TARGETS.items()
+    }
+    assert counts == {"all": table.lora["unet"], "attention": table.lora["attention"]}
+
+
+def test_attention_alone_and_class_pictures_are_estimated(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, size, recipe = table_of("sd15"), Size(512, 512), replace(HUNGRY, batch=8, train_text=False)
+    preset, few = replace(table.presets[-1], slices=True, tiles=True), replace(recipe, layers="attention")
+    spared = estimate(table, recipe, preset, size) - estimate(table, few, preset, size)
+    weights = 32 * (374016 - 199296) * (8 + 8 + 4)
+    assert abs(spared - weights - 8 * 512 * 512 * table.spared) < 2**20
+    drawn, free = replace(recipe, class_images=2), replace(recipe, class_images=2, class_weight=0.0)
+    assert estimate(table, drawn, preset, size) > 1.3 * estimate(table, recipe, preset, size)
+    assert estimate(table, free, preset, size) == estimate(table, recipe, preset, size), "of no weight, so not there"
+    picture = np.zeros((8, 8, 3), np.uint8)
+    _, _, trainings = run(replace(job, class_pictures=(picture,)), monkeypatch, 0, 80, memory="16")
+    _, _, others = run(job, monkeypatch, 0, 80, memory="16")
+    assert (trainings.jobs[0].recipe.batch, others.jobs[0].recipe.batch) == (2, 4), "one beside each photo"
+    assert trainings.jobs[0].recipe.class_images == 0, "the recipe itself stays"
 
 
 def test_the_largest_preset_that_fits_is_taken() -> None:

@@ -62,8 +62,9 @@ class Preset(Strict):
 
 @dataclass(frozen=True)
 class Table(Strict):
-    """What a family's networks take. `parameters` by part; `lora` is the number of LoRA weights at rank 1; `whole` and
-    `checkpointed` are bytes that a step keeps for each pixel of each picture, `prompt` for each prompt with a trained
+    """What a family's networks take. `parameters` by part; `lora` is the number of LoRA weights at rank 1 (`attention`:
+    of the U-Net with `layers = "attention"`); `whole` and `checkpointed` are bytes that a step keeps for each pixel of
+    each picture, `spared` those fewer of `whole` where attention alone learns, `prompt` for each prompt with a trained
     text encoder, `pixel` bytes for each pixel that the autoencoder works on; `work` what passes and what libraries
     keep, `context` the driver's own, `spare` a share lost in gaps. Bytes of steps are for two-byte numbers."""
 
@@ -72,6 +73,7 @@ class Table(Strict):
     parameters: Mapping[str, int]
     lora: Mapping[str, int]
     whole: float
+    spared: float
     checkpointed: float
     prompt: float
     pixel: float
@@ -87,7 +89,21 @@ class Table(Strict):
 
 def _sides(recipe: Recipe) -> int:
     """How many pictures a step keeps for each of its batch: some recipes look at others beside them."""
-    return 1 + (recipe.prior_weight > 0) + (recipe.class_images > 0)
+    return 1 + (recipe.prior_weight > 0) + (recipe.class_images > 0 and recipe.class_weight > 0)
+
+
+def with_class_folder(recipe: Recipe, given: bool) -> Recipe:
+    """The recipe as far as memory goes: pictures of a user's own folder take what drawn ones do."""
+    return replace(recipe, class_images=max(1, recipe.class_images)) if given else recipe
+
+
+def _counted(job: TrainingJob) -> Recipe:
+    return with_class_folder(job.recipe, bool(job.class_pictures))
+
+
+def _lowered(preset: Preset, job: TrainingJob) -> Recipe:
+    """What the job runs with: as many pictures a step as go beside its class pictures."""
+    return replace(preset.lowered(_counted(job)), class_images=job.recipe.class_images)
 
 
 def load_table(family: str) -> Table | None:
@@ -107,10 +123,12 @@ def estimate(table: Table, recipe: Recipe, preset: Preset, size: Size, itemsize:
     worked_on = min(pixels, TILE * TILE) if saving.tiles else pixels
     at_once = worked_on if saving.slices else max(worked_on, PIXELS_AT_ONCE)
     encoding = unet + vae + encoders * (not saving.park) + at_once * table.pixel
-    weights = recipe.rank * (table.lora["unet"] + (table.lora["text"] if text else 0))
+    few = recipe.layers == "attention"
+    weights = recipe.rank * (table.lora["attention" if few else "unet"] + (table.lora["text"] if text else 0))
     # weight and gradient in float32, what the optimiser keeps, perhaps an average; the two copies of halved networks
     weight_bytes = 8 + _MOMENTS[recipe.optimizer] + (4 if recipe.ema else 0) + (2 * itemsize if itemsize < 4 else 0)
-    kept = pixels * (table.checkpointed if saving.checkpointing else table.whole) + (table.prompt if text else 0)
+    whole = table.whole - table.spared * few
+    kept = pixels * (table.checkpointed if saving.checkpointing else whole) + (table.prompt if text else 0)
     drawing = worked_on * table.pixel + vae * saving.park if recipe.choose_pictures else 0
     step = (
         unet
@@ -217,17 +235,18 @@ def train_to_fit(
     size, itemsize = _largest(job, model), model.device.dtype.itemsize
     if memory == "auto" and job.resume:
         memory = _remembered(job.folder)
-    fit = choose(table, job.recipe, size, available(model.device), memory=memory, itemsize=itemsize)
+    recipe = _counted(job)
+    fit = choose(table, recipe, size, available(model.device), memory=memory, itemsize=itemsize)
     try:
         return _train_with(fit, job, model, on_step, on_checkpoint)
     except OutOfMemory as error:
-        retry = _smaller(table, job.recipe, size, itemsize, fit)
+        retry = _smaller(table, recipe, size, itemsize, fit)
         if retry is None:
             raise
         told = f"{error.message} It was tried again with the preset for {retry.preset.gigabytes} GB."
     gc.collect()
     torch.cuda.empty_cache()
-    again = replace(job, resume=job.resume and retry.preset.lowered(job.recipe) == fit.preset.lowered(job.recipe))
+    again = replace(job, resume=job.resume and _lowered(retry.preset, job) == _lowered(fit.preset, job))
     result = _train_with(retry, again, model, on_step, on_checkpoint)
     return replace(result, warnings=(Warn("out_of_memory", told), *result.warnings))
 
@@ -235,7 +254,7 @@ def train_to_fit(
 def _train_with(
     fit: Fit, job: TrainingJob, model: Model, on_step: OnStep, on_checkpoint: OnCheckpoint
 ) -> TrainingResult:
-    recipe, preset = fit.preset.lowered(job.recipe), fit.preset
+    recipe, preset = _lowered(fit.preset, job), fit.preset
     make_folder(job.folder)
     write_text(job.folder / _CHOSEN, json.dumps({"preset": preset.gigabytes}) + "\n")
     model.save_memory(preset.saving(recipe))
