@@ -119,7 +119,7 @@ def test_wrong_steps_are_told_before_anything_is_drawn(
     def refuse(*_: object) -> None:
         raise AssertionError("a base was loaded")
 
-    monkeypatch.setattr("portraitist.portraying.load_base", refuse)
+    monkeypatch.setattr("portraitist.models.Models.base", refuse)
     capsys.readouterr()
     told = ("--finish", steps, "--out", tmp_path / "out", "--json")
     assert call("portrait", "--sitter", trained, "--style", "oil", *told) == code
