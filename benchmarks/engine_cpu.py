@@ -22,7 +22,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.common import describe_machine, finish, note, options
+from benchmarks.common import Row, bar, describe_machine, finish, note, options
 from portraitist import families
 from portraitist.devices import choose_device
 from portraitist.families.base import Model
@@ -37,14 +37,22 @@ from portraitist.training.tape import record
 from portraitist.weights import resolve
 
 SEED = 42
+BARS = {"portrait, 20 steps": 6.0}
 
 
 def main() -> None:
     given = options(__doc__, count=7, of="runs of each measurement", seed=SEED).parse_args()
     with load(given.device, given.base) as (model, weights):
         machine = f"{describe_machine(str(model.device.device))}; {model.device.reason}"
-        rows = [note(what, value, unit, digits=3) for what, value, unit in measure(model, given.count)]
+        rows = [row(what, value, unit) for what, value, unit in measure(model, given.count)]
     finish("engine_cpu", given, rows, machine, weights=weights)
+
+
+def row(what: str, value: float, unit: str) -> Row:
+    """A line of the table, with its bar where there is one."""
+    if what in BARS:
+        return bar(what, value, BARS[what], unit, digits=3, at_most=True)
+    return note(what, value, unit, digits=3)
 
 
 @contextmanager

@@ -50,7 +50,10 @@ class UNetModel(ABC):
     ) -> None:
         from diffusers import DDPMScheduler
 
-        if fused.can_fuse(device.device) and device.dtype != torch.float32:
+        if device.type == "cpu":  # convolutions of oneDNN read that layout as it lies
+            unet.to(memory_format=torch.channels_last)
+            vae.to(memory_format=torch.channels_last)
+        elif fused.can_fuse(device.device) and device.dtype != torch.float32:
             fused.fuse(unet.to(memory_format=torch.channels_last))
         self.base, self.device, self.scheduler_config = base, device, scheduler_config
         self.unet, self.vae, self.encoders, self.tokenizer = unet, vae, encoders, tokenizer
