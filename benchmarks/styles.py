@@ -6,7 +6,8 @@ draws `--count` portraits in each style that mini knows, of people in words (cla
 sitters, women and men in turn) by the bare base. With `--likenesses DIR` (LoRA files that were trained on mini with the
 trigger `ohwx`, called `<class word>-<anything>.safetensors`, as `woman-mina.safetensors`) they are portraits of those
 sitters in turn. A portrait counts where all of the style's `tags` have a score of at least 0.5; the bar is 85 % for
-each style. `--styles a b` takes some of them. On a GPU `--draw-only FILE.npz`, elsewhere `--mark-only FILE.npz`.
+each style. `--styles a b` takes some of them. On a GPU `--draw-only FILE.npz`, elsewhere `--mark-only FILE.npz`; of
+several files the last one that has a style counts for it, so that a style whose words changed can be drawn alone.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Drawn:
 
 def main() -> None:
     given = arguments()
-    drawn = common.load_pictures(given.mark_only) if given.mark_only else draw(given)
+    drawn = joined([common.load_pictures(file) for file in given.mark_only]) if given.mark_only else draw(given)
     if given.draw_only:
         print(*common.save_pictures(drawn, given.draw_only), sep="\n")
         return
@@ -62,7 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--styles", nargs="*", default=[], metavar="NAME", help="these only (all that mini knows)")
     parser.add_argument("--likenesses", type=Path, metavar="DIR", help="folder of likenesses, in place of words")
     parser.add_argument("--draw-only", type=Path, metavar="FILE.npz", help="draw, write the pictures, and end")
-    parser.add_argument("--mark-only", type=Path, metavar="FILE.npz", help="mark pictures that --draw-only wrote")
+    parser.add_argument("--mark-only", type=Path, nargs="+", metavar="FILE.npz", help="mark what --draw-only wrote")
     return parser.parse_args()
 
 
@@ -138,6 +139,23 @@ def portrait(style: Style, sitter: Drawn, seed: int, model: Model) -> Picture:
 
 
 # Marking
+
+
+def joined(parts: Sequence[Pictures]) -> Pictures:
+    """Several files as one; of a style the pictures of the last file that has it."""
+    last = {name: number for number, part in enumerate(parts) for name in part.facts["styles"]}
+    names = sorted(last)
+    pictures: list[Picture] = []
+    columns: dict[str, list[int]] = {"style": [], "number": []}
+    for number, part in enumerate(parts):
+        for i, picture in enumerate(part.pictures):
+            name = part.facts["styles"][part.columns["style"][i]]
+            if last[name] == number:
+                pictures.append(picture)
+                columns["style"].append(names.index(name))
+                columns["number"].append(int(part.columns["number"][i]))
+    arrays = {key: np.array(values) for key, values in columns.items()}
+    return Pictures(tuple(pictures), arrays, {**parts[-1].facts, "styles": names})
 
 
 def measure(drawn: Pictures, given: argparse.Namespace) -> Iterator[Row]:
