@@ -28,3 +28,13 @@ def test_unknown_names_say_what_is_known() -> None:
         "message": "There is no style named 'baroque'.",
         "hint": "Known are: anime, oil.",
     }
+
+
+def test_the_nearest_name_is_told_and_not_a_long_list() -> None:
+    many = [f"look-{number}" for number in range(40)]
+    assert UnknownName("style", "Studo", [*many, "studio"]).hint == "Did you mean studio? There are 41 in all."
+    assert "look-7" in (UnknownName("style", "zebra", many).hint or "")
+    assert (
+        UnknownName("recipe", "portrat", ["mini", "portrait"]).hint
+        == "Did you mean portrait? Known are: mini, portrait."
+    )

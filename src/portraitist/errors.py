@@ -9,6 +9,9 @@ Exit codes: 2 the user can mend the input, 3 a model is missing or unfit, 4 reso
 from collections.abc import Iterable
 from pathlib import Path
 
+_MANY = 20
+"""Names that are not all listed where one of them is probably meant."""
+
 
 class PortraitistError(Exception):
     """Base of all errors that we raise on purpose. `str(error)` is one sentence."""
@@ -105,12 +108,25 @@ class UnknownName(InputError):
     http_status = 404
 
     def __init__(self, kind: str, name: str, known: Iterable[str] = (), *, hint: str | None = None) -> None:
-        names = ", ".join(sorted(known))
         super().__init__(
             f"There is no {kind} named {name!r}.",
-            hint=hint or (f"Known are: {names}." if names else None),
+            hint=hint or _names_there(name, sorted(known)),
             code=f"unknown_{kind.replace(' ', '_')}",
         )
+
+
+def _names_there(name: str, known: list[str]) -> str | None:
+    """What comes nearest to a name, and what there is, unless that is a long list."""
+    if not known:
+        return None
+    from difflib import get_close_matches
+
+    called = {one.casefold(): one for one in known}
+    near = [called[one] for one in get_close_matches(name.casefold(), called, 3)]
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
+    if near and len(known) > _MANY:
+        return f"{meant}There are {len(known)} in all."
+    return f"{meant}Known are: {', '.join(known)}."
 
 
 class Unwritable(InputError):

@@ -24,6 +24,7 @@ from portraitist.generation.denied import DenyList, refuse
 from portraitist.generation.generate import complete
 from portraitist.generation.grid import Grid, check_count, is_named, lora_strengths, with_settings, with_words
 from portraitist.generation.hires import plan
+from portraitist.generation.prompts import check_asked
 from portraitist.generation.remarks import remarks
 from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant
@@ -176,6 +177,7 @@ def _draw_all(
 def _check(request: PortraitRequest) -> None:
     """What is wrong with all cells alike, before anything is loaded."""
     check_count(request)
+    check_asked(request.prompt, request.negative)
     if request.finish is not None:
         checked(request.finish)
 

@@ -21,7 +21,7 @@ from portraitist.fusing import is_drawn
 from portraitist.generation.denied import refuse
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import plan
-from portraitist.generation.prompts import loras_of
+from portraitist.generation.prompts import check_asked, loras_of
 from portraitist.generation.remarks import remarks
 from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant, on_base, with_style
@@ -115,6 +115,7 @@ def _ready(
     faces: Faces | None, models: Models,
 ) -> _Ready:  # fmt: skip
     """Load, fill in and check; nothing is drawn or written. Without `faces` any recogniser's record will do."""
+    check_asked(request.prompt, request.negative)
     base = find_base(record.base, settings)
     if style is not None:
         check_meant(style, base)
@@ -140,7 +141,7 @@ def _loras_of(sitting: Sitting) -> list[Lora]:
 
 def style_of(request: PortraitRequest, settings: Settings) -> Style | None:
     """The style that is asked for; `studio` without style and prompt, None with a prompt alone. Raises UnknownName."""
-    name = request.style or ("studio" if request.prompt is None else None)
+    name = "studio" if request.style is None and request.prompt is None else request.style
     return find(Style, name, library_folders(settings)) if name is not None else None
 
 

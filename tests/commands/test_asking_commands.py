@@ -155,6 +155,27 @@ def test_a_grid_of_a_lora_weighs_one_by_name(home: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (("--prompt", "smile, (hat:1,3)"), "Column 13 of the prompt"),
+        (("--prompt", "smile", "--negative", "hat [a|b]"), "Column 5 of the negative prompt"),
+        (("--prompt", "x <lora:ink:abc>"), "Column 3 of the prompt"),
+        (("--prompt", "smile", "--lora", "ink:1.2.3"), "'ink:1.2.3'"),
+        (("--prompt", "smile", "--lora", ""), "--lora ''"),
+        (("--style", ""), "no style named ''"),
+        (("--again", "x.png", "--prompt", "hat", "--dry-run"), "--prompt, --dry-run cannot go with it"),
+    ],
+)
+def test_wrong_words_and_options_are_told_before_anything(
+    options: tuple[str, ...], words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    sitter = () if "--again" in options else ("--sitter", "mia")
+    assert call("portrait", *sitter, *options, "--out", tmp_path / "out", "--json") == 2
+    assert words in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
         (("--grid", "cfg=4;stepz=1"), "Column 7 of the grid: 'stepz'"),
         (("--grid", "sampler=DDIM,Eular"), "no sampler named 'Eular'"),
         (("--grid", "cfg=4,7", "-n", "4"), "not 4"),

@@ -153,6 +153,15 @@ def test_the_mark_of_a_plain_photo_says_only_what_was_done(
     assert [one.code for one in new.warnings] == ["altered"] and new.source == "algorithmicallyEnhanced"
 
 
+def test_another_photo_of_the_same_name_is_not_written_over(
+    faces: Faces, masker: Masker, small: IdFormat, tmp_path: Path
+) -> None:
+    photos = [save_png(tmp_path / place / "me.png", person(one)) for place, one in (("a", "a-5"), ("b", "a-4"))]
+    made = [make_id_photo(photo, small, faces, masker, tmp_path / "out").file for photo in (*photos, photos[0])]
+    assert made[1] == made[0].replace(".png", "-2.png") and made[2] == made[0]
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -71,11 +71,34 @@ def portrait(
         cells, one = portrait_grid.read_grid(grid, again, choosing), read_asked(file, given, count=1)
         portrait_grid.answer(one, cells, settings, face_names, out, dry_run=dry_run, sign=sign, as_json=as_json)
         return
-    request = None if again is not None else read_asked(file, given)
+    request = _request(again, file, given, dry_run, (budget, candidates, keep_rejected, scorers))
     if request is not None and dry_run:
         _tell_plan(request, settings, as_json)
     else:
         _answer(request, again, choosing, settings, face_names, out, sign=sign, as_json=as_json)
+
+
+def _request(
+    again: Path | None, file: Path | None, given: Mapping[str, object], dry_run: bool, choosing: tuple[object, ...]
+) -> "PortraitRequest | None":
+    """What is asked for; None with `again`, whose own request says everything.
+
+    Raises BadRequest for options beside --again, which would be left out in silence.
+    """
+    if again is None:
+        return read_asked(file, given)
+    names = {"count": "-n", "loras": "--lora"}
+    told = [names.get(name, f"--{name.replace('_', '-')}") for name, value in given.items() if value is not None]
+    told += ["--request"] if file is not None else []
+    told += ["--dry-run"] if dry_run else []
+    called = ("--budget", "--candidates", "--keep-rejected", "--scorer")
+    told += [name for name, value in zip(called, choosing, strict=True) if value]
+    if told:
+        raise BadRequest(
+            f"--again makes a portrait as it was; {', '.join(told)} cannot go with it.",
+            hint="Leave that out, or ask for a new portrait without --again.",
+        )
+    return None
 
 
 def _choosing(
@@ -97,8 +120,15 @@ def _loras(given: list[str] | None) -> "list[LoraUse] | None":
         return None
     from portraitist.types import LoraUse
 
-    found = (re.fullmatch(r"(.+?)(?::([+-]?[\d.]+))?", one) for one in given)
-    return [LoraUse(one[1], float(one[2]) if one[2] else None) for one in found if one is not None]
+    uses = []
+    for one in given:
+        found = re.fullmatch(r"(.+?)(?::([+-]?(?:\d+\.?\d*|\.\d+)))?", one)
+        if found is None or found[1].startswith(":"):
+            raise BadRequest(
+                f"--lora {one!r} names no LoRA.", hint="Give its name and strength, such as --lora ink:0.6"
+            )
+        uses.append(LoraUse(found[1], float(found[2]) if found[2] else None))
+    return uses
 
 
 def _finishing(steps: str | None) -> "FinishRequest | None":

@@ -124,7 +124,8 @@ def check(
     denied = deny_list(settings)
     found = [one for file, style in wanted for one in check_file(file, style, folders, tokenizers, denied)]
     lines = [f"{one.style}: {one.level}, {one.place}: {one.message}" for one in found]
-    lines.append(f"{len(wanted)} styles checked, {len({one.style for one in found})} of them with remarks.")
+    checked = f"{len(wanted)} style{'s' if len(wanted) != 1 else ''} checked"
+    lines.append(f"{checked}, {len({one.style for one in found})} of them with remarks.")
     document = {"styles": len(wanted), "findings": to_data(found), "fit": not worst(found)}
     common.answer(document, "\n".join(lines), as_json)
     if worst(found):
@@ -135,7 +136,7 @@ def preview(
     context: typer.Context,
     name: Name,
     sitter: Annotated[str | None, typer.Option("--sitter", help="A trained sitter; somebody in words else.")] = None,
-    of: Annotated[str, typer.Option("--of", help="Who is drawn without a sitter, in words.")] = "woman",
+    of: Annotated[str | None, typer.Option("--of", help="Who is drawn without a sitter, in words (woman).")] = None,
     base: Annotated[str | None, typer.Option("--base", help="Who draws without a sitter; mini unless given.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 42,
     out: Annotated[Path | None, typer.Option("--out", help="A .jpg file in place of the shelf.")] = None,
@@ -148,11 +149,16 @@ def preview(
 
     settings = common.settings_of(context)
     style = one_style(name, settings)
+    if sitter is not None and (of is not None or base is not None):
+        raise BadRequest(
+            "--sitter says who is drawn and on which base; --of and --base are for a preview without one.",
+            hint="Leave out --sitter, or the others.",
+        )
     if out is not None and out.suffix.lower() not in (".jpg", ".jpeg"):
         raise BadRequest(f"--out {out} is no JPEG.", hint="Give a file that ends in .jpg")
     with common.progress() as on_step:
         made = draw_preview(
-            style, settings, sitter=sitter, words=of, base=base, seed=seed, out=out, on_step=on_step
+            style, settings, sitter=sitter, words=of or "woman", base=base, seed=seed, out=out, on_step=on_step
         )  # fmt: skip
     common.answer(to_data(made) | {"file": str(made.file)}, str(made.file), as_json)
 

@@ -45,6 +45,19 @@ def loras_of(prompt: str) -> tuple[str, tuple[LoraUse, ...]]:
     return _LORA.sub("", prompt), tuple(uses)
 
 
+def check_asked(prompt: str | None, negative: str | None) -> None:
+    """Whether words can be read, as the user wrote them: columns are told before anything is put around them.
+
+    Raises BadRequest that names the column.
+    """
+    for words, called in ((prompt, "prompt"), (negative, "negative prompt")):
+        try:
+            loras_of(words or "")
+            parse(_LORA.sub(lambda found: " " * len(found[0]), words or ""))
+        except BadRequest as error:
+            raise BadRequest(error.message.replace("of the prompt", f"of the {called}", 1), hint=error.hint) from error
+
+
 def parse(prompt: str) -> tuple[Span, ...]:
     """The prompt in pieces of one weight each, in their order; a `Span` without text begins a new chunk.
 

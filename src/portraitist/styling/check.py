@@ -76,7 +76,7 @@ def check_file(
 ) -> tuple[Finding, ...]:
     """The findings about a file, also where it could not be read."""
     if isinstance(read, BadFile):
-        return (Finding(file.parent.name, "error", "unreadable", str(file), read.message),)
+        return (Finding(file.parent.name or str(file), "error", "unreadable", str(file), read.message),)
     return check_style(read, (file.parent, *folders), tokenizers, denied)
 
 

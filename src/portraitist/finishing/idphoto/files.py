@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from portraitist.decoder import Decoder
+from portraitist.errors import BadFile
 from portraitist.faces import Masker
 from portraitist.files import make_folder
 from portraitist.finishing.idphoto.cut import Finder, IdCheck, cut_id_photo
 from portraitist.finishing.idphoto.formats import Colour, IdFormat, parse_colour
 from portraitist.finishing.idphoto.sheet import draw_sheet, lay_out, page_mm, save_pdf
-from portraitist.images import MAX_BYTES, MAX_PIXELS, read_bytes, save_jpeg, save_png
+from portraitist.images import MAX_BYTES, MAX_PIXELS, read_bytes, read_png_text, save_jpeg, save_png
 from portraitist.marks import Source, source_in
 from portraitist.requests import Reason
 from portraitist.types import Picture
 
 KEEP, RULE = "keep", "rule"
+TEXT = "portraitist-idphoto"
+"""The chunk of a PNG that holds the sha256 of the photo that it was cut from."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def make_id_photo(
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> IdPhotoReport:
-    """Write `<name>-<format>.png` and `.jpg` into `out`, and with `paper` the sheet as PNG and PDF.
+    """Write `<name>-<format>.png` and `.jpg` into `out`, and with `paper` the sheet as PNG and PDF;
+    `-2` and so on where another photo's lie there already.
 
     `background` is `rule` (the format's colour), `keep` or a colour. Raises UnreadablePhoto, PhotoTooLarge, UnfitPhoto
     (nothing is written then), UnknownName for a paper, BadRequest for a colour, Unwritable or DiskFull.
@@ -67,8 +72,9 @@ def make_id_photo(
     given = source_in(data)
     made = cut_id_photo(picture, wanted, faces, masker, background=colour, name=path.name)
     source = given if given is not None and given.made_by_ai else (given if colour is None else Source.ENHANCED)
-    root, stem = make_folder(out), f"{path.stem}-{wanted.name}"
-    files = _write(root, stem, made.picture, wanted.dpi, source)
+    root = make_folder(out)
+    stem = _free(root, f"{path.stem}-{wanted.name}", data)
+    files = _write(root, stem, made.picture, wanted.dpi, source, data)
     sheet, copies = None, 0
     if paper is not None:
         sheet, copies = f"{stem}-{paper}", len(lay_out(wanted.size_mm, paper).corners)
@@ -88,9 +94,33 @@ def check_wishes(wanted: IdFormat, background: str, paper: str | None) -> Colour
     return None if background == KEEP else parse_colour(wanted.background if background == RULE else background)
 
 
-def _write(root: Path, stem: str, picture: Picture, dpi: int, source: Source | None) -> tuple[str, ...]:
+def _free(root: Path, stem: str, data: bytes) -> str:
+    """A name that is not there, or that was cut from this very photo: another photo's is not written over."""
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        files = [root / f"{name}{suffix}" for suffix in (".png", ".jpg")]
+        if not any(file.exists() for file in files) or _cut_from(files[0]) == _sum(data):
+            return name
+        number += 1
+
+
+def _cut_from(file: Path) -> str | None:
+    try:
+        return read_png_text(file).get(TEXT)
+    except BadFile:
+        return None
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write(
+    root: Path, stem: str, picture: Picture, dpi: int, source: Source | None, data: bytes
+) -> tuple[str, ...]:  # fmt: skip
     marked, said = source is not None, source or Source.ENHANCED
-    save_png(root / f"{stem}.png", picture, made=marked, source=said, dpi=dpi)
+    save_png(root / f"{stem}.png", picture, {TEXT: _sum(data)}, made=marked, source=said, dpi=dpi)
     save_jpeg(root / f"{stem}.jpg", picture, quality=95, made=marked, source=said, dpi=dpi)
     return f"{stem}.png", f"{stem}.jpg"
 
