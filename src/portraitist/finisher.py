@@ -20,7 +20,7 @@ from portraitist.finishing.fusion import fuse
 from portraitist.finishing.marking import source_after
 from portraitist.finishing.steps import Finished, Fuser, Tools, Values, checked, finish, settled
 from portraitist.fusing import fusion_of, is_drawn, photos_sha256
-from portraitist.images import read_bytes, read_png_text, save_png, size_of
+from portraitist.images import beyond_pixels, read_bytes, read_png_text, save_png, size_of
 from portraitist.marks import Source, source_in
 from portraitist.models import Models
 from portraitist.requests import (
@@ -176,6 +176,7 @@ def _finish_file(file: Path, work: _Work, on_step: OnStep) -> FinishedFile:
     picture = work.decoder.decode(data, name=file.name, max_pixels=settings.max_photo_pixels)
     tools = replace(work.tools, drawn=_drawn(file, data))
     done = finish(picture, request, tools, stages=work.stages is not None, on_step=on_step)
+    notes = (*_left_out(data), *done.notes)
     said = source_after(source_in(data), done.changed, work.ground)
     marked, source = said is not None, said or Source.ENHANCED
     folder = work.out if work.out is not None else file.parent
@@ -183,7 +184,20 @@ def _finish_file(file: Path, work: _Work, on_step: OnStep) -> FinishedFile:
     save_png(target, done.picture, {**_text(file, data), TEXT: to_json(request)}, made=marked, source=source)
     kept = _save_stages(file.stem, done, work, marked, source)
     size = size_of(done.picture)
-    return FinishedFile(str(target), str(file), size.width, size.height, done.notes, kept, said and said.value)
+    return FinishedFile(str(target), str(file), size.width, size.height, notes, kept, said and said.value)
+
+
+def _left_out(data: bytes) -> tuple[FinishNote, ...]:
+    """What a picture has that a finished one has not."""
+    transparent, frames = beyond_pixels(data)
+    notes = []
+    if transparent:
+        message = "Its transparent parts lie on white now: finished pictures have no transparency."
+        notes.append(FinishNote("reading", "transparent", message))
+    if frames > 1:
+        message = f"It is an animation of {frames} pictures; the first of them was finished."
+        notes.append(FinishNote("reading", "animation", message))
+    return tuple(notes)
 
 
 def _save_stages(stem: str, done: Finished, work: _Work, marked: bool, source: Source) -> tuple[str, ...]:

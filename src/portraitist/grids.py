@@ -100,6 +100,7 @@ class _Cell:
     planned: GridCell
     sitting: Sitting
     photo: bool
+    warnings: tuple[Warn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,13 +200,14 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
             held[key] = with_others(studio.sitting, filled.loras, files, studio.model)
         filled, enlarge = with_upscaler(filled, studio.settings, studio.models)
         full = complete(filled, studio.model)
-        tiles, _ = with_room(full, filled, studio.model, [studio.sitting.lora])
+        loras = [studio.sitting.lora, *(lora for lora, _ in held[key].others)]
+        tiles, told = with_room(full, filled, studio.model, loras)
         full = replace(full, tiles=tiles)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
         sitting = replace(_weighed_sitting(held[key], filled.loras), enlarge=enlarge)
-        cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True))
+        cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True, told))
     return cells
 
 
@@ -266,7 +268,7 @@ def _finished(cells: Sequence[_Cell], studio: _Studio, faces: Faces, folder: Sit
 
 
 def _planned(grid: Grid, cells: Sequence[_Cell], model: Model) -> GridPlan:
-    told = [remark for cell in cells for remark in remarks(cell.planned.request, model)]
+    told = [one for cell in cells for one in (*cell.warnings, *remarks(cell.planned.request, model))]
     steps = sum(one.steps for cell in cells for one in cell.planned.passes)
     axes = tuple(GridAxis(axis.name, axis.labels) for axis in grid.axes)
     return GridPlan(axes, tuple(cell.planned for cell in cells), steps, tuple(dict.fromkeys(told)))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from portraitist import families
 from portraitist.devices import choose_device
@@ -166,3 +167,16 @@ def test_finished_pictures_are_signed_if_there_is_something_to_say(
     assert manifest is not None and manifest["ingredients"][0]["title"] == "photo.jpg"
     assert TEXT in read_png_text(tmp_path / "a" / "photo-finished.png")
     assert read_manifest(tmp_path / "b" / "photo-finished.png") is None, "a photo that was enlarged is a photo"
+
+
+def test_what_a_finished_picture_has_not_is_told(tmp_path: Path, capsys: Capture) -> None:
+    pictures = [Image.fromarray(person(name)).resize((64, 64)) for name in ("a-5", "a-4")]
+    whole, clear, moving = (tmp_path / name for name in ("whole.png", "clear.png", "moving.gif"))
+    pictures[0].convert("RGBA").save(whole)
+    pictures[0].putalpha(120)
+    pictures[0].save(clear)
+    pictures[1].save(moving, save_all=True, append_images=[pictures[1].rotate(20)])
+    assert call("finish", whole, clear, moving, "--steps", "pose", "--out", tmp_path / "out", "--json") == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    told = [[note["code"] for note in one["notes"] if note["step"] == "reading"] for one in files]
+    assert told == [[], ["transparent"], ["animation"]]

@@ -24,6 +24,8 @@ from portraitist.families.found import find_base
 from portraitist.families.sizes import weight_bytes
 from portraitist.finishing.networks import _without_torchvision as without_torchvision
 from portraitist.generation import room as memory
+from portraitist.generation.grid import parse_grid
+from portraitist.grids import plan_portrait_grid
 from portraitist.images import read_picture, read_png_text
 from portraitist.models import Models
 from portraitist.portraying import plan_portraits, portrait_again, portrait_sitter
@@ -229,3 +231,12 @@ def test_where_only_tiles_fit_they_are_taken_told_and_pinned(
     assert np.array_equal(pictures[1], pictures[2]) and not np.array_equal(pictures[0], pictures[1])
     after = portrait_sitter(asked, settings, faces, out=tmp_path / "after", models=models)
     assert np.array_equal(pictures[0], read_picture(tmp_path / "after" / after.portraits[0].file))
+
+
+def test_a_grid_tells_that_it_is_decoded_in_tiles(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, asked = Models(), replace(ASKED, count=1, size=(1024, 64))
+    free = models.base(find_base("tiny", settings), settings).drawing_bytes(Size(1024, 64)) - 1
+    monkeypatch.setattr(memory, "free_memory", lambda device: free)
+    planned = plan_portrait_grid(asked, parse_grid("cfg=2,3"), settings, models=models)
+    assert [one.code for one in planned.warnings].count("tiles") == 1
+    assert all(cell.request.tiles for cell in planned.cells)

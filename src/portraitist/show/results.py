@@ -44,6 +44,8 @@ def write_results(root: Path, report: Report, shown: Shown, *, best: str | None)
     if best is not None:
         with replacing(root / f"{report.sitter}.png") as part:
             shutil.copyfile(root / best, part)
+    else:
+        (root / f"{report.sitter}.png").unlink(missing_ok=True)  # an earlier likeness's
     write_text(root / "index.html", draw_page(report, shown.photos, titles))
     write_text(root / "report.json", to_json(report, indent=2) + "\n")
 
