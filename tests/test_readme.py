@@ -8,6 +8,8 @@ import pytest
 
 from portraitist.commands import train as train_command
 from portraitist.faces import Faces
+from portraitist.finishing.idphoto.formats import all_formats
+from portraitist.recipes import Style, names
 from portraitist.settings import load_settings
 from tests.people import faces, sitter
 
@@ -54,6 +56,15 @@ def test_the_python_example_runs(page: Path, studio: Path, capsys: pytest.Captur
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_styles_and_formats_in_commands_exist(page: Path) -> None:
+    lines = [found[0] for found in re.finditer(r"portraitist [^\n]*", page.read_text(encoding="utf-8"))]
+    styles = [name for line in lines for name in re.findall(r"--style ([a-z][\w-]*)", line)]
+    formats = [name for line in lines for name in re.findall(r"--format ([a-z][\w-]*)", line)]
+    assert [name for name in styles if name not in names(Style)] == []
+    assert [name for name in formats if name not in {one.name for one in all_formats(())}] == []
 
 
 def test_the_reference_knows_every_option_of_train() -> None:
