@@ -5,14 +5,15 @@ Knows the order of the work. The picture goes into the user's library, also for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portraitist.captions.tags import subject
 from portraitist.errors import BadRequest, MissingModel
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
-from portraitist.generation.generate import generate
+from portraitist.generation.generate import complete, generate
+from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import fit, save_jpeg
 from portraitist.loading import check_words, library_folders, load_base, lora_of
@@ -100,8 +101,10 @@ def preview_by(
     seed: Seed = 42,
     on_step: OnStep = no_progress,
 ) -> Preview:
-    """Draw a preview with a loaded base and write it as JPEG. `strength` is that of `lora`."""
+    """Draw a preview with a loaded base and write it as JPEG. `strength` is that of `lora`. Raises OutOfMemory."""
     asked = PortraitRequest("", style=style.name, seed=seed, base=model.base.name, strength=strength)
-    (made,) = generate(with_style(asked, style, words, model.base, recipe), model, lora, on_step)
+    filled = with_style(asked, style, words, model.base, recipe)
+    tiles, _ = with_room(complete(filled, model), filled, model, [lora] if lora is not None else [])
+    (made,) = generate(replace(filled, tiles=True) if tiles else filled, model, lora, on_step)
     save_jpeg(file, fit(made.pixels, LONGEST)[0], quality=QUALITY)
     return Preview(style.name, file, model.base.name, made.request.prompt or "", made.seed)
