@@ -76,6 +76,8 @@ def check_sums(name: str, settings: Settings) -> int:
     base = find_base(name, settings, summed=False)
     folder = hub_place(base, settings)
     record = read_record(folder) if base.source.startswith("hf:") else None
+    if record is None and base.source.startswith("hf:") and not folder.is_dir():
+        raise MissingModel(f"{base.name} is not here yet.", hint=f"Run: portraitist bases pull {base.name}")
     if record is None:
         raise MissingModel(
             f"No sums of {base.name} are written down: only what is fetched from a hub has them.",
