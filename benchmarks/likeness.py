@@ -2,7 +2,7 @@
 
     python benchmarks/likeness.py --out benchmarks/results/likeness.json --work out/likeness
 
-For each sitter: eight renders as photos, `train` as a user would run it (two are held out), 16 portraits in the
+For each sitter: eight renders as photos, `train` as a user would run it (two are held out), 24 portraits in the
 photo-like styles, one in each painted style, before any ranking. The judge of `benchmarks/judge` marks; dlib's number,
 which the studio ranks by, stands beside it. What is done lies in `--work` and is not done again, so a run that was
 stopped goes on. What the columns mean, and how a GPU does the long part: benchmarks/README.md.

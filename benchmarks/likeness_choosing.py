@@ -34,17 +34,20 @@ CHOOSING = {
 
 def main() -> None:
     given = likeness.arguments(__doc__, work="out/choosing")
-    name = "choosing" if given.variant == "shipped" else given.variant
-    given.told = {name: {**CHOOSING, **common.read_settings(given.set)}}
+    given.variant = "choosing" if given.variant == "shipped" else given.variant
+    given.told = {name: {**CHOOSING, **settings} for name, settings in variants_of(given).items()}
     likeness.run_phases(given, show)
 
 
 def show(given: argparse.Namespace) -> None:
-    """Mark all checkpoints; a row for each sitter and the bars."""
+    """Mark all checkpoints; a row for each sitter and the bars, of the one variant that is asked for."""
     from benchmarks.likeness_mark import Marker, folders
     from benchmarks.likeness_prepare import choose_sitters
 
-    device, ((variant, settings),) = common.device_name(given.device), variants_of(given).items()
+    (variant, settings), *more = variants_of(given).items()
+    if more:
+        sys.exit("Choose one of the variants to show with --only.")
+    device = common.device_name(given.device)
     marker, rows, facts = Marker.load(device, given.base), [], {}
     for identity in choose_sitters(given.sitters, given.count):
         made, words = folders(given.work, variant, identity)

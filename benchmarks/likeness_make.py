@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from portraitist.training.job import TrainingPicture
     from portraitist.types import Picture
 
-COUNTS = {"portraits": 16, "painted": 1, "request": 8, "words": 32, "request_words": 8}
+COUNTS = {"portraits": 24, "painted": 1, "request": 8, "words": 32, "request_words": 8}
 QUICK = {"portraits": 4, "painted": 0, "request": 3, "words": 12, "request_words": 3}
 WORDS_PARTS = ("words", "request_words")
 
@@ -347,13 +347,14 @@ def named(part: str, style: Style, pictures: Iterator[Picture]) -> Iterator[tupl
 
 
 def save(pictures: Iterator[tuple[str, str, Picture]], folder: Path) -> list[dict[str, str]]:
-    """Write the pictures without loss; what each is."""
+    """Write the pictures; what each is. Those of checkpoints, which are many and only compared with each other, as
+    WebP of quality 95, all others without loss."""
     folder.mkdir(parents=True)
     rows: list[dict[str, str]] = []
     for part, style, picture in pictures:
         number = sum(row["part"] == part for row in rows)
         rows.append({"file": f"{part}-{number:02d}.webp", "part": part, "style": style})
-        to_pil(picture).save(folder / rows[-1]["file"], "WEBP", lossless=True)
+        to_pil(picture).save(folder / rows[-1]["file"], "WEBP", quality=95, lossless="@" not in part)
     return rows
 
 

@@ -27,7 +27,7 @@ from benchmarks import common
 from benchmarks.common import Row, describe_machine, note
 
 RESULTS = Path(__file__).parent / "results"
-FILES = ("likeness_choosing_tuning.json", "likeness_choosing_tuning_long.json")
+FILES = tuple(f"likeness_choosing_tuning{which}.json" for which in ("", "_long", "_average"))
 EQUAL, SHARE = 0.01, 0.6  # what counts as an equal score, and the bar for the steps
 Ends = Callable[[Sequence[float]], bool]
 

@@ -4,9 +4,9 @@
     python benchmarks/portrait_memory.py --derive            # on any machine: where the estimate's factors come from
 
 Networks of the full size of Stable Diffusion 1.5 and SDXL with random weights, with a likeness on them: two steps with
-guidance and the autoencoder, whole and in tiles, at several sizes. The estimate has to cover what torch reserved, and
-under a cap of weights and estimate the picture has to be drawn. `--derive` runs the networks on no device at all and
-counts which values are alive at a time.
+guidance and the autoencoder, whole and in tiles, at several sizes, and at the two smaller ones four pictures at a time.
+The estimate has to cover what torch reserved, and under a cap of weights and estimate the picture has to be drawn.
+`--derive` runs the networks on no device at all and counts which values are alive at a time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from portraitist.generation.room import needed
 from portraitist.lora.formats import Lora, read
 from portraitist.requests import PortraitRequest
 
-SEED, GIB = 42, 2**30
+SEED, GIB, BATCH = 42, 2**30, 4
 SIZES = {
     "sd15": ((512, 512), (512, 768), (1024, 1536), (2048, 2048)),
     "sdxl": ((768, 768), (1024, 1024), (1536, 1536), (2048, 2048)),
@@ -67,12 +67,12 @@ def measure(family: str, given: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as place:
         lora = read(likeness(model.slots(), Path(place) / "a.safetensors", SEED), model.slots())
     for size in SIZES[family][: given.count]:
-        for tiles in (False, True):
+        for tiles, batch in ((False, 1), (True, 1), *([(False, BATCH)] if size in SIZES[family][:2] else [])):
             request = PortraitRequest(
                 "anna", prompt="ohwx woman", negative="hat", seed=SEED, size=size, steps=2, cfg=7.0, sampler="Euler",
-                tiles=tiles,
+                tiles=tiles, batch=batch, count=batch,
             )  # fmt: skip
-            name = f"{family}, {size[0]}x{size[1]}{', in tiles' if tiles else ''}"
+            name = f"{family}, {size[0]}x{size[1]}{', in tiles' * tiles}{f', {batch} at a time' * (batch > 1)}"
             yield from compare(name, complete(request, model), model, lora)
     del model
     clean()

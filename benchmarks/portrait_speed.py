@@ -6,6 +6,7 @@ The networks have the published sizes and random weights: the speed does not dep
 words to pixels, both sides in bf16, with the same sampler, steps, guidance and size; the median of warm requests. What
 the first request of a shape takes (the recording of the graph is part of it) stands apart. Then two sitters take turns
 on the same base: what a request with the other one's likeness, read from its file, takes beyond one with the same.
+Last, several pictures at a time: seconds for each.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Case:
 
 CASES = (Case("SD 1.5", False, (512, 768), 20, 1.7), Case("SDXL", True, (1024, 1024), 30, 1.3))
 OVERHEAD = 1.0  # seconds: the bar for another sitter
+BATCHES, FEW = (2, 4, 8), 3  # pictures at a time, and how many requests tell their pace
 
 
 def main() -> None:
@@ -71,12 +73,14 @@ def measure(case: Case, given: argparse.Namespace) -> Iterator[Row]:
     yield note(f"{case.name}: plain pipeline, first request", first, "s", digits=2)
     yield note(f"{case.name}: plain pipeline, warm", plain, "s", digits=3)
     clean()
-    first, ours, other = time_ours(case, given.count)
+    first, ours, other, each = time_ours(case, given.count)
     yield note(f"{case.name}: ours, first request, recording included", first, "s", digits=2)
     yield note(f"{case.name}: ours, warm", ours, "s", digits=3)
     yield bar(f"{case.name}: times as fast", plain / ours, case.bar, digits=2)
     beyond = f"{case.name}: another sitter, beyond a request with the same"
     yield bar(beyond, other - ours, OVERHEAD, "s", digits=2, at_most=True)
+    for batch, seconds in each.items():
+        yield note(f"{case.name}: {batch} at a time, each, warm", seconds, "s", digits=3)
     clean()
 
 
@@ -93,8 +97,9 @@ def time_plain(case: Case, count: int) -> tuple[float, float]:
     return timed(draw, count)
 
 
-def time_ours(case: Case, count: int) -> tuple[float, float, float]:
-    """Seconds of the first request, of a warm one, and of one whose sitter is another than before."""
+def time_ours(case: Case, count: int) -> tuple[float, float, float, dict[int, float]]:
+    """Seconds of the first request, of a warm one, of one whose sitter is another than before, and by the size of a
+    batch of each of its pictures."""
     model = make_model(case.xl)
     request = PortraitRequest(
         "anna", prompt=PROMPT, negative=NEGATIVE, seed=SEED, size=case.size, steps=case.steps, cfg=CFG, sampler=SAMPLER,
@@ -106,7 +111,11 @@ def time_ours(case: Case, count: int) -> tuple[float, float, float]:
         anna, turns = read(files[0], slots), cycle(files)
         first, warm = timed(lambda: list(generate(request, model, anna)), count)
         _, other = timed(lambda: list(generate(request, model, read(next(turns), slots))), count)
-    return first, warm, other
+        each = {}
+        for batch in BATCHES:
+            several = replace(request, count=batch, batch=batch)
+            each[batch] = timed(lambda asked=several: list(generate(asked, model, anna)), min(FEW, count))[1] / batch
+    return first, warm, other, each
 
 
 def plain_pipeline(xl: bool) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PIL.Image import Image
 
@@ -173,12 +173,14 @@ def portrait(
     home: Path | None = None,
     on_step: OnStep = no_progress,
     models: "Models | None" = None,
+    batch: int | Literal["auto"] = 1,
 ) -> tuple[PortraitReport, ...]:
     """Make portraits of a trained sitter, in a style or by a prompt of your own (not both); the best comes first.
 
     Candidates are made until `count` are good, at most `budget`; or exactly `candidates`, of which the best are kept.
     Each report's `file` is the path of its PNG, in `out` or in the sitter's own folder. `models` stay loaded for the
-    next call: another sitter of the same base takes another LoRA and nothing else. Raises UnknownName, BadRequest.
+    next call: another sitter of the same base takes another LoRA and nothing else. `batch` are drawn at a time. Raises
+    UnknownName, BadRequest, OutOfMemory.
     """
     from portraitist.portraying import portrait_sitter
 
@@ -186,7 +188,7 @@ def portrait(
         raise BadRequest("style and prompt exclude each other.", hint="Leave one of them out.")
     settings = load_settings(home)
     faces = load_faces(settings)
-    request = PortraitRequest(sitter, style, prompt, negative, count, seed, size)
+    request = PortraitRequest(sitter, style, prompt, negative, count, seed, size, batch=batch)
     place = Path(out) if out is not None else None
     choosing = ChooseRequest(budget, candidates)
     made = portrait_sitter(request, settings, faces, out=place, choosing=choosing, on_step=on_step, models=models)

@@ -25,7 +25,7 @@ from portraitist.generation.generate import complete
 from portraitist.generation.grid import Grid, check_count, is_named, lora_strengths, with_settings, with_words
 from portraitist.generation.hires import plan
 from portraitist.generation.prompts import check_asked
-from portraitist.generation.remarks import remarks
+from portraitist.generation.remarks import idle, remarks
 from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant
 from portraitist.images import fit, save_png
@@ -201,12 +201,13 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
         filled, enlarge = with_upscaler(filled, studio.settings, studio.models)
         full = complete(filled, studio.model)
         loras = [studio.sitting.lora, *(lora for lora, _ in held[key].others)]
-        tiles, told = with_room(full, filled, studio.model, loras)
-        full = replace(full, tiles=tiles)
+        room = with_room(full, filled, studio.model, loras)
+        full = replace(full, tiles=room.tiles, batch=room.batch)
         passes = (PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
         sitting = replace(_weighed_sitting(held[key], filled.loras), enlarge=enlarge)
+        told = (*room.told, *idle(full, 1))
         cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True, told))
     return cells
 

@@ -22,7 +22,7 @@ from portraitist.generation.denied import refuse
 from portraitist.generation.generate import complete, picture_seeds
 from portraitist.generation.hires import plan
 from portraitist.generation.prompts import check_asked, loras_of
-from portraitist.generation.remarks import remarks
+from portraitist.generation.remarks import idle, remarks
 from portraitist.generation.room import with_room
 from portraitist.generation.styled import check_meant, on_base, with_style
 from portraitist.images import read_request
@@ -68,7 +68,7 @@ def portrait_sitter(
     prompt gets the style `studio`. Raises BadRequest for a budget that cannot be, Denied for words of the deny-list,
     UnknownName for a sitter, style or upscaler, MissingModel for a sitter that was not trained, OutOfMemory.
     """
-    make_plan(request.count, choosing, settings.choosing)  # what is wrong with it is better told at once
+    most = make_plan(request.count, choosing, settings.choosing).most  # what is wrong is better told at once
     models = models or Models()
     with models.turn():
         record, folder = SitterStore(settings.home).load(request.sitter)
@@ -77,7 +77,7 @@ def portrait_sitter(
         finish, finisher = portrait_finisher(request.finish, settings, faces, folder, drawn=drawn, models=models)
         request = replace(request, finish=finish)
         scorers = load_scorers(choosing.scorers, settings)
-        ready = _ready(request, settings, record, folder, style, faces, models)
+        ready = _ready(request, settings, record, folder, style, faces, models, count=most)
         sitting = replace(ready.sitting, finisher=finisher)
         root = make_folder(out if out is not None else folder.portraits)
         report = make_chosen(
@@ -92,7 +92,8 @@ def plan_portraits(request: PortraitRequest, settings: Settings, *, models: Mode
     models = models or Models()
     with models.turn():
         record, folder = SitterStore(settings.home).load(request.sitter)
-        ready = _ready(request, settings, record, folder, style_of(request, settings), None, models)
+        style = style_of(request, settings)
+        ready = _ready(request, settings, record, folder, style, None, models, count=request.count)
         full, model = ready.full, ready.model
         passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, model.multiple)]  # fmt: skip
@@ -112,9 +113,10 @@ class _Ready:
 
 def _ready(
     request: PortraitRequest, settings: Settings, record: SitterRecord, folder: SitterFolder, style: Style | None,
-    faces: Faces | None, models: Models,
+    faces: Faces | None, models: Models, *, count: int,
 ) -> _Ready:  # fmt: skip
-    """Load, fill in and check; nothing is drawn or written. Without `faces` any recogniser's record will do."""
+    """Load, fill in and check for at most `count` pictures; nothing is drawn or written. Without `faces` any
+    recogniser's record will do."""
     check_asked(request.prompt, request.negative)
     base = find_base(record.base, settings)
     if style is not None:
@@ -129,10 +131,12 @@ def _ready(
     sitting = with_others(sitting, filled.loras, files, model)
     filled, enlarge = with_upscaler(filled, settings, models)
     full = complete(filled, model)
-    tiles, told = with_room(full, filled, model, _loras_of(sitting))
-    if tiles:
-        filled, full = replace(filled, tiles=True), replace(full, tiles=True)
-    return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, (*told, *remarks(full, model)))
+    room = with_room(full, filled, model, _loras_of(sitting), count=count)
+    filled, full = replace(filled, batch=room.batch), replace(full, batch=room.batch, tiles=room.tiles)
+    if room.tiles:
+        filled = replace(filled, tiles=True)
+    told = (*room.told, *idle(full, count), *remarks(full, model))
+    return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, told)
 
 
 def _loras_of(sitting: Sitting) -> list[Lora]:
@@ -210,8 +214,8 @@ def portrait_again(
         files = [find_lora(use.name, settings) for use in request.loras]
         request, enlarge = with_upscaler(request, settings, models)
         sitting = replace(with_others(sitting, request.loras, files, model), enlarge=enlarge)
-        tiles, _ = with_room(complete(request, model), request, model, _loras_of(sitting))
-        request = replace(request, tiles=tiles)
+        room = with_room(complete(request, model), request, model, _loras_of(sitting))
+        request = replace(request, tiles=room.tiles, batch=room.batch)
         root = make_folder(out if out is not None else folder.portraits)
         made = make(request, sitting, model, faces, root, on_step=on_step)
     return PortraitsReport(str(root), tuple(one.report for one in made))

@@ -5,7 +5,7 @@ in from JSON (`from_json`, `from_data`), and an unknown key is an error. Nothing
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -97,7 +97,8 @@ class PortraitRequest(Strict):
     Picture i has a seed that comes from `seed` and i alone; the request in its PNG names that seed with `count` 1 and
     no None that could change its pixels. `likeness_sha256` pins the LoRA file, `base_version` the base, `hires_sha256`
     a network that `hires_upscaler` names. `hires_scale` (None: off) draws a second pass at so many times `size`, with
-    noise for `hires_denoise` of its schedule. `tiles` (None: if memory is short) decodes part by part."""
+    noise for `hires_denoise` of its schedule. `tiles` (None: if memory is short) decodes part by part. `batch` pictures
+    are computed at a time (auto: as many as the memory holds); it rounds pixels a little, so a PNG tells the number."""
 
     sitter: str
     style: str | None = None
@@ -120,6 +121,7 @@ class PortraitRequest(Strict):
     hires_steps: int | None = None
     hires_sha256: str | None = None
     tiles: bool | None = None
+    batch: int | Literal["auto"] = 1
     loras: tuple[LoraUse, ...] = ()
     finish: FinishRequest | None = None
 
@@ -379,21 +381,18 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 def from_data(kind: type[T], data: object) -> T:
     """Check plain values and build a `kind`. Raises BadRequest that names the key."""
-    try:
-        return TypeAdapter(kind).validate_python(data)
-    except ValidationError as error:
-        raise _bad(kind, error) from error
+    return _checked(kind, lambda adapter: adapter.validate_python(data))
 
 
 def from_json(kind: type[T], text: str | bytes) -> T:
     """Read a `kind` from JSON. Raises BadRequest that names the key."""
+    return _checked(kind, lambda adapter: adapter.validate_json(text))
+
+
+def _checked(kind: type[T], read: Callable[[TypeAdapter[T]], T]) -> T:
     try:
-        return TypeAdapter(kind).validate_json(text)
+        return read(TypeAdapter(kind))
     except ValidationError as error:
-        raise _bad(kind, error) from error
-
-
-def _bad(kind: type[object], error: ValidationError) -> BadRequest:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-    return BadRequest(f"{kind.__name__}: {key!r} is wrong ({first['msg'].lower()}).")
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        raise BadRequest(f"{kind.__name__}: {key!r} is wrong ({first['msg'].lower()}).") from error

@@ -132,7 +132,7 @@ def test_words_are_drawn_once_for_all_variants_of_a_base(tmp_path: Path) -> None
     tasks = likeness_make.plan(options(tmp_path, variants=told), 0.0)
     assert [task.variant for task in tasks] == [None, None, "a", "b", "c"]
     assert len({task.folder for task in tasks}) == 5
-    assert [tasks[3].recipe.rank, tasks[4].recipe.rank, tasks[4].of_base] == [4, 32, {"cfg": 2}]
+    assert [tasks[3].recipe.rank, tasks[4].recipe.rank, tasks[4].of_base] == [4, 64, {"cfg": 2}]
 
 
 def finished(folder: Path, pictures: int, *, whole: bool = True) -> Path:

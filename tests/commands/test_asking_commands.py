@@ -193,3 +193,22 @@ def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
     code, answer = asked(capsys, "--prompt", "ohwx woman, red hat", *options, "--out", tmp_path / "grid")
     assert code == 2 and words in answer["error"]["message"]  # type: ignore[index]
     assert not (tmp_path / "grid").exists()
+
+
+def test_a_batch_is_told_pinned_and_drawn_again(tmp_path: Path, capsys: Capture) -> None:
+    words = ("--prompt", "ohwx woman, hat", "-n", "2", "--candidates", "3", "--batch", "2", "--keep-rejected")
+    _, plan = asked(capsys, *words, "--dry-run")
+    assert plan["request"]["batch"] == 2  # type: ignore[index]
+    code, made = asked(capsys, *words, "--out", tmp_path / "two")
+    files = sorted((tmp_path / "two").rglob("*.png"))
+    assert code == 0 and len(files) == 3 and "batch" in [one["code"] for one in made["warnings"]]  # type: ignore[attr-defined]
+    assert all(read_request(file)["batch"] == 2 for file in files)
+    assert call("portrait", "--again", files[0], "--out", tmp_path / "again", "--json") == 0
+    again = tmp_path / "again" / Path(json.loads(capsys.readouterr().out)["portraits"][0]["file"]).name
+    assert np.array_equal(read_picture(again), read_picture(files[0]))
+
+
+@pytest.mark.parametrize(("batch", "told"), [("many", "--batch 'many' is no number"), ("0", "between 1 and 32")])
+def test_a_wrong_batch_is_refused(batch: str, told: str, capsys: Capture) -> None:
+    code, answer = asked(capsys, "--prompt", "ohwx woman", "--batch", batch, "--dry-run")
+    assert code == 2 and told in answer["error"]["message"]  # type: ignore[index]

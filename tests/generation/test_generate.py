@@ -78,7 +78,7 @@ def test_everything_in_the_request_counts(model: Model, lora: Lora) -> None:
     assert not same(first, make(base, model)[0])
     assert {item.name for item in fields(base)} - set(others) <= {
         "sitter", "style", "count", "base", "base_version", "likeness_sha256", "hires_upscaler", "hires_denoise",
-        "hires_steps", "hires_sha256", "tiles", "loras", "finish",
+        "hires_steps", "hires_sha256", "tiles", "batch", "loras", "finish",
     }  # fmt: skip
 
 

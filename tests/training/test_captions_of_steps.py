@@ -110,4 +110,4 @@ def test_the_librarys_recipes_have_their_sources_numbers() -> None:
     assert (kohya.learning_rate, kohya.text_learning_rate, kohya.clip_skip, kohya.tokens) == (1e-4, 5e-5, 2, 225)
     assert kohya.shuffle_tags and kohya.flip and visits(kohya, 10) == 2000
     assert visits(find(Recipe, "portrait"), 5) == 1000 and visits(find(Recipe, "portrait"), 50) == 1600
-    assert find(Recipe, "mini").learning_rate == 3e-3 and visits(find(Recipe, "mini"), 1) == 800
+    assert find(Recipe, "mini").learning_rate == 2.1e-3 and visits(find(Recipe, "mini"), 1) == 800

@@ -50,6 +50,7 @@ def portrait(
     dry_run: options.DryRun = False,
     budget: options.Budget = None,
     candidates: options.Candidates = None,
+    batch: options.Batch = None,
     keep_rejected: options.KeepRejected = False,
     scorers: options.Scorers = None,
     sign: common.Sign = False,
@@ -64,15 +65,13 @@ def portrait(
         "sitter": sitter, "style": style, "prompt": prompt, "negative": negative, "count": count, "seed": seed,
         "size": parse_size(size), "sampler": sampler, "steps": steps, "cfg": cfg, "strength": strength,
         "hires_scale": hires_scale, "hires_upscaler": hires_upscaler, "hires_denoise": hires_denoise,
-        "hires_steps": hires_steps, "finish": _finishing(finish), "loras": _loras(loras),
+        "hires_steps": hires_steps, "batch": parse_batch(batch), "finish": _finishing(finish), "loras": _loras(loras),
     }  # fmt: skip
     settings, choosing = common.settings_of(context), _choosing(budget, candidates, keep_rejected, scorers)
     if grid is not None:
         cells, one = portrait_grid.read_grid(grid, again, choosing), read_asked(file, given, count=1)
         portrait_grid.answer(one, cells, settings, face_names, out, dry_run=dry_run, sign=sign, as_json=as_json)
-        return
-    request = _request(again, file, given, dry_run, (budget, candidates, keep_rejected, scorers))
-    if request is not None and dry_run:
+    elif (request := _request(again, file, given, dry_run, (budget, candidates, keep_rejected, scorers))) and dry_run:
         _tell_plan(request, settings, as_json)
     else:
         _answer(request, again, choosing, settings, face_names, out, sign=sign, as_json=as_json)
@@ -216,9 +215,20 @@ def _tell_plan(request: "PortraitRequest", settings: "Settings", as_json: bool) 
     for number, one in enumerate(told.passes, 1):
         how = f", enlarged by {one.upscaler}, from step {one.of - one.steps} of {one.of}" if one.upscaler else ""
         lines.append(f"pass {number}: {one.size[0]}x{one.size[1]}, {one.steps} steps{how}")
+    if full.batch != 1:
+        lines.append(f"{full.batch} at a time")
     lines.append(f"seeds: {', '.join(str(seed) for seed in told.seeds)}")
     lines += [warning.message for warning in told.warnings]
     common.answer(told, "\n".join(lines), as_json)
+
+
+def parse_batch(text: str | None) -> int | str | None:
+    """A number, or auto. Raises BadRequest."""
+    if text is None or text.strip().lower() == "auto":
+        return text and "auto"
+    if not text.strip().isdecimal():
+        raise BadRequest(f"--batch {text!r} is no number.", hint="Give how many pictures at a time, or auto.")
+    return int(text)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

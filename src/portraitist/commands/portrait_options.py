@@ -40,6 +40,10 @@ Grid = Annotated[
     typer.Option("--grid", metavar="A=…;B=…", help='One picture for each pair of values: "cfg=4,7,10;steps=10,20".'),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be drawn, and draw nothing.")]
+Batch = Annotated[
+    str | None,
+    typer.Option("--batch", metavar="N|auto", help="So many at a time (1); auto: as many as the GPU's memory holds."),
+]
 Budget = Annotated[
     int | None, typer.Option("--budget", min=1, help="Make at most so many until -n are good (3 x n; for one: 1).")
 ]

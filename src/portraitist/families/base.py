@@ -163,8 +163,9 @@ class Model(Protocol):
     def save_memory(self, saving: Saving) -> None:
         """Save memory in these ways from now on, and in no others. But for tiles, answers change by rounding alone."""
 
-    def drawing_bytes(self, size: Size, *, tiles: bool = False) -> int:
-        """About how many bytes of the device a picture takes at the most beside the weights; see `Saving.tiles`."""
+    def drawing_bytes(self, size: Size, *, tiles: bool = False, batch: int = 1) -> int:
+        """About how many bytes of the device `batch` pictures at a time take at the most beside the weights; see
+        `Saving.tiles`."""
 
     def forget(self) -> None:
         """Give back what is kept between portraits beside the weights; the next one makes it anew."""

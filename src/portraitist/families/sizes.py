@@ -51,16 +51,18 @@ PROCESSOR = Overhead(work=150_000_000, spare=0.6, both=False)
 """Assumed: on a processor convolutions copy values into an order of memory of their own and back."""
 
 
-def drawing_bytes(widths: Widths, size: Size, *, itemsize: int, tile: int | None, overhead: Overhead) -> int:
-    """Bytes that a picture of `size` takes at most beside the weights, with guidance; `tile` is the side in pixels of
-    what the autoencoder works on, None the whole.
+def drawing_bytes(
+    widths: Widths, size: Size, *, itemsize: int, tile: int | None, overhead: Overhead, batch: int = 1
+) -> int:
+    """Bytes that `batch` pictures of `size`, denoised together and decoded one by one, take at most beside the weights,
+    with guidance; `tile` is the side in pixels of what the autoencoder works on, None the whole.
 
     The factors are the most live values at a time, counted operation by operation for SD 1.5, SDXL and mini
     (`benchmarks/portrait_memory.py --derive`) with attention that never holds its matrix: 26 times the finest width of
     the U-Net for each of two latents, 3 times the wide and 5 times the fine width of the autoencoder (float32).
     """
     pixels = size.width * size.height
-    denoising = 2 * itemsize * 26 * widths.unet * pixels / widths.scale**2
+    denoising = 2 * batch * itemsize * 26 * widths.unet * pixels / widths.scale**2
     each = _FULL * max(3 * widths.below, 5 * widths.vae + 3)
     coding = pixels * each
     if tile is not None:

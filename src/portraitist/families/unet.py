@@ -159,12 +159,14 @@ class UNetModel(ABC):
         for network in (*self.encoders.values(), self.vae):
             park(network, self.device.device, saving.park)
 
-    def drawing_bytes(self, size: Size, *, tiles: bool = False) -> int:
+    def drawing_bytes(self, size: Size, *, tiles: bool = False, batch: int = 1) -> int:
         wide, fine = self.unet.config.block_out_channels, self.vae.config.block_out_channels
         widths = sizes.Widths(wide[0], fine[0], fine[min(1, len(fine) - 1)], self._scale)
         overhead = sizes.CUDA if self.device.type == "cuda" else sizes.PROCESSOR
-        tile = TILE if tiles else None
-        return sizes.drawing_bytes(widths, size, itemsize=self.device.dtype.itemsize, tile=tile, overhead=overhead)
+        return sizes.drawing_bytes(
+            widths, size, itemsize=self.device.dtype.itemsize, tile=TILE if tiles else None, overhead=overhead,
+            batch=batch,
+        )  # fmt: skip
 
     def forget(self) -> None:
         self._replays.forget()

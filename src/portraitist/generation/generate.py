@@ -1,8 +1,9 @@
 """From a request to portraits: noise by seed, the sampler's steps with guidance, the autoencoder.
 
-Each picture is made on its own, so that its pixels depend on its seed alone: on a processor and on a GPU a batch of
-another size may run other kernels and round differently. Knows no style and no sitter's folder; the LoRA is given.
-Guidance: Ho & Salimans (arXiv:2207.12598).
+Pictures are denoised in batches of exactly the request's size, the last one filled up, each with chance of its own: so
+the pixels of one depend on its seed and the request alone, not on its place and not on how many there are. Another size
+may run other kernels and round differently. They are decoded one by one. Knows no style and no sitter's folder; the
+LoRA is given. Guidance: Ho & Salimans (arXiv:2207.12598).
 """
 
 import time
@@ -29,6 +30,7 @@ from portraitist.types import MAX_SEED, OnStep, Picture, Seed, Size, Step, deriv
 
 MAX_STEPS = 150
 MAX_SIDE = 2048
+MAX_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         clip_skip=base.clip_skip if request.clip_skip is None else request.clip_skip,
         strength=1.0 if request.strength is None else request.strength,
         tiles=bool(request.tiles),
+        batch=1 if request.batch == "auto" else request.batch,
         base=base.name,
         base_version=base.version,
     )
@@ -95,46 +98,69 @@ def generate(
     passes = plan(full, model.multiple)
     if any(one.upscaler not in (None, *UPSCALERS) for one in passes) and enlarge is None:
         raise UnknownName("upscaler", full.hires_upscaler or "", UPSCALERS)
-    looks = sum(len(_schedule(full, model, one, 0)[1]) for one in passes)
+    looks = sum(len(_schedule(full, model, one, (0,))[1]) for one in passes)
     clock = _Clock(on_step, len(seeds) * looks)
     with enough_memory("the portrait"), _in_tiles(model, bool(full.tiles)), model.applied(loras):
         condition = _condition(full, model)
-        for seed in seeds:
-            latents = _begin(full, model, condition, passes[0], seed, clock)
+        for wanted, batch in _batches(seeds, _at_once(full)):
+            clock.at_once = len(wanted)
+            latents = _begin(full, model, condition, passes[0], batch, clock)
             for one in passes[1:]:
-                latents = _again(latents, full, model, condition, one, seed, clock, enlarge)
-            pixels, tiles = _decoded(latents, model, request.tiles)
-            yield Portrait(pixels, seed, replace(full, count=1, seed=seed, tiles=tiles))
+                latents = _again(latents, full, model, condition, one, batch, clock, enlarge)
+            for seed, latent in zip(wanted, latents.split(1), strict=False):
+                pixels, tiles = _decoded(latent, model, request.tiles)
+                yield Portrait(pixels, seed, replace(full, count=1, seed=seed, tiles=tiles))
+
+
+def _batches(seeds: Sequence[Seed], size: int) -> Iterator[tuple[Sequence[Seed], Sequence[Seed]]]:
+    """(the seeds that are wanted, the batch of exactly `size` in which they are computed), one after the other."""
+    for first in range(0, len(seeds), size):
+        wanted = seeds[first : first + size]
+        yield wanted, (*wanted, *[wanted[-1]] * (size - len(wanted)))
+
+
+def _at_once(request: PortraitRequest) -> int:
+    return 1 if request.batch == "auto" else request.batch
 
 
 def _condition(request: PortraitRequest, model: Model) -> Condition:
-    """The prompt, or with guidance the negative and the prompt as one batch, padded to the same length."""
+    """The prompt, or with guidance the negative and the prompt, padded to the same length; for each of a batch."""
     texts = [request.prompt or ""] if _plain(request) else [request.negative or "", request.prompt or ""]
-    return model.told([parse(text) for text in texts], clip_skip=request.clip_skip or 1)
+    told = model.told([parse(text) for text in texts], clip_skip=request.clip_skip or 1)
+    if _at_once(request) == 1:
+        return told
+    return told.rows(torch.arange(len(texts), device=told.states.device).repeat_interleave(_at_once(request)))
 
 
 def _begin(
-    request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed, clock: "_Clock"
+    request: PortraitRequest, model: Model, condition: Condition, one: Pass, seeds: Sequence[Seed], clock: "_Clock"
 ) -> Tensor:
     """Latents of the first pass, from pure noise."""
-    scheduler, moments = _schedule(request, model, one, seed)
-    generator = torch.Generator().manual_seed(seed)  # on the processor: the same noise whatever the device
-    shape = (1, *model.latent_shape(one.size.width, one.size.height))
-    latents = torch.randn(shape, generator=generator).to(model.device.device) * scheduler.init_noise_sigma
-    return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
+    scheduler, moments = _schedule(request, model, one, seeds)
+    chances = _chances(seeds)
+    latents = _noise(model.latent_shape(one.size.width, one.size.height), chances).to(model.device.device)
+    return _sample(latents * scheduler.init_noise_sigma, scheduler, moments, request, model, condition, chances, clock)
 
 
 def _again(
-    latents: Tensor, request: PortraitRequest, model: Model, condition: Condition, one: Pass, seed: Seed,
+    latents: Tensor, request: PortraitRequest, model: Model, condition: Condition, one: Pass, seeds: Sequence[Seed],
     clock: "_Clock", enlarge: Callable[[Picture, Size], Picture] | None,
 ) -> Tensor:  # fmt: skip
     """Latents of a later pass: those of the one before, enlarged, with noise up to where the schedule is entered."""
-    scheduler, moments = _schedule(request, model, one, seed)
+    scheduler, moments = _schedule(request, model, one, seeds)
     latents = _enlarged(latents, one, model, enlarge)
-    generator = torch.Generator().manual_seed(derive_seed(seed, "hires"))
-    noise = torch.randn(tuple(latents.shape), generator=generator).to(latents.device)
-    latents = scheduler.add_noise(latents, noise, moments[:1])
-    return _sample(latents, scheduler, moments, request, model, condition, generator, clock)
+    chances = _chances([derive_seed(seed, "hires") for seed in seeds])
+    latents = scheduler.add_noise(latents, _noise(tuple(latents.shape[1:]), chances).to(latents.device), moments[:1])
+    return _sample(latents, scheduler, moments, request, model, condition, chances, clock)
+
+
+def _chances(seeds: Sequence[Seed]) -> list[torch.Generator]:
+    """A generator for each picture, on the processor: the same noise whatever the device."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def _noise(shape: Sequence[int], chances: Sequence[torch.Generator]) -> Tensor:
+    return torch.cat([torch.randn((1, *shape), generator=chance) for chance in chances])
 
 
 def _enlarged(latents: Tensor, one: Pass, model: Model, enlarge: Callable[[Picture, Size], Picture] | None) -> Tensor:
@@ -142,24 +168,24 @@ def _enlarged(latents: Tensor, one: Pass, model: Model, enlarge: Callable[[Pictu
     if one.upscaler == LATENT:
         _, height, width = model.latent_shape(one.size.width, one.size.height)
         return torch.nn.functional.interpolate(latents, (height, width), mode="bilinear")
-    picture = model.decode(latents)[0]
     grow = resize if one.upscaler == LANCZOS or enlarge is None else enlarge
-    return model.encode([grow(picture, one.size)])
+    each = latents.split(1)  # decoded and encoded one by one, as always
+    return torch.cat([model.encode([grow(model.decode(latent)[0], one.size)]) for latent in each])
 
 
 def _sample(
     latents: Tensor, scheduler: Any, moments: Tensor, request: PortraitRequest, model: Model, condition: Condition,
-    generator: torch.Generator, clock: "_Clock",
+    chances: list[torch.Generator], clock: "_Clock",
 ) -> Tensor:  # fmt: skip
     """The sampler's steps."""
     copies = 1 if _plain(request) else 2
     for moment in moments:
         scaled = scheduler.scale_model_input(latents, moment)
-        answer = model.answer(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies), condition)
+        answer = model.answer(scaled.repeat(copies, 1, 1, 1), moment.repeat(copies * len(latents)), condition)
         if copies == 2:
             without, told = answer.chunk(2)
             answer = without + (request.cfg or 0.0) * (told - without)
-        latents = _step(scheduler, answer, moment, latents, generator)
+        latents = _step(scheduler, answer, moment, latents, chances)
         clock.tick()
     return latents
 
@@ -190,9 +216,9 @@ def _decoded(latents: Tensor, model: Model, tiles: bool | None) -> tuple[Picture
         return model.decode(latents)[0], True
 
 
-def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> tuple[Any, Tensor]:
-    """A scheduler for a pass, and the moments that it goes through."""
-    scheduler = build(request.sampler or "", model.scheduler_config, seed=seed)
+def _schedule(request: PortraitRequest, model: Model, one: Pass, seeds: Sequence[Seed]) -> tuple[Any, Tensor]:
+    """A scheduler for a pass of a batch, and the moments that it goes through."""
+    scheduler = build(request.sampler or "", model.scheduler_config, seeds=seeds)
     trained_for = scheduler.config.get("original_inference_steps")  # LCM's, of which it takes each n-th
     if trained_for is not None and one.of > trained_for:
         scheduler.register_to_config(original_inference_steps=one.of)
@@ -203,10 +229,10 @@ def _schedule(request: PortraitRequest, model: Model, one: Pass, seed: Seed) -> 
     return scheduler, scheduler.timesteps[skipped:]
 
 
-def _step(scheduler: Any, answer: Tensor, moment: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:
-    """One step of the scheduler; those that add noise take it from the picture's own generator."""
+def _step(scheduler: Any, answer: Tensor, moment: Tensor, latents: Tensor, chances: list[torch.Generator]) -> Tensor:
+    """One step of the scheduler; those that add noise take it from each picture's own generator."""
     if "generator" in scheduler.step.__code__.co_varnames[: scheduler.step.__code__.co_argcount]:
-        return torch.as_tensor(scheduler.step(answer, moment, latents, generator=generator, return_dict=False)[0])
+        return torch.as_tensor(scheduler.step(answer, moment, latents, generator=chances, return_dict=False)[0])
     return torch.as_tensor(scheduler.step(answer, moment, latents, return_dict=False)[0])
 
 
@@ -230,6 +256,7 @@ def _check(request: PortraitRequest, model: Model) -> None:
         ("clip_skip", request.clip_skip, 1, 12),
         ("seed", request.seed, 0, MAX_SEED),
         ("hires_steps", request.hires_steps or 1, 1, MAX_STEPS),
+        ("batch", _at_once(request), 1, MAX_BATCH),
     )
     for name, value, low, high in limits:
         if value is None or not low <= value <= high:
@@ -237,13 +264,15 @@ def _check(request: PortraitRequest, model: Model) -> None:
 
 
 class _Clock:
-    """Counts steps for `on_step` and says how long the rest takes at the pace so far."""
+    """Counts the steps of pictures, `at_once` at a time, for `on_step`, and says how long the rest takes at the pace so
+    far."""
 
     def __init__(self, on_step: OnStep, total: int) -> None:
+        self.at_once = 1
         self._on_step, self._total, self._done, self._start = on_step, total, 0, time.monotonic()
 
     def tick(self) -> None:
-        self._done += 1
+        self._done += self.at_once
         pace = (time.monotonic() - self._start) / self._done
         left = pace * (self._total - self._done) if self._done >= 3 else None
         self._on_step(GenerationStep("portrait", self._done, self._total, seconds_left=left))

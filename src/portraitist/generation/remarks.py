@@ -26,6 +26,16 @@ def remarks(request: PortraitRequest, model: Model) -> tuple[Warn, ...]:
     return (*_language(request, model), *_repeats(request), *_size(request, model))
 
 
+def idle(request: PortraitRequest, count: int) -> tuple[Warn, ...]:
+    """The warning about a batch of which some pictures are computed for nothing, where `count` are made at most."""
+    batch = 1 if request.batch == "auto" else request.batch
+    lost = -count % batch
+    if not lost:
+        return ()
+    told = f"Batches of {batch} are filled up for {count} pictures: {lost} are computed for nothing."
+    return (Warn("batch", told),)
+
+
 def tags(prompt: str) -> tuple[str, ...]:
     """What stands between the commas of a prompt, each once: small letters, no weights, brackets and LoRAs, spaces for
     underscores. Raises BadRequest that names the column."""

@@ -1,14 +1,15 @@
-"""Whether the memory suffices for a request, before anything is drawn; and in tiles where only that does.
+"""Whether the memory suffices for a request, before anything is drawn; how many pictures at a time, and in tiles where
+only that does.
 
-What a base takes for a picture is said by its family. Pictures are drawn one at a time, whatever the memory: a batch of
-another size may round differently, and a picture depends on its seed and request alone. Knows no sitter.
+What a base takes for pictures is said by its family. The batch is part of the request, for another size may round
+differently: it follows the memory only where the request leaves it open. Knows no sitter.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from portraitist.devices import Device, empty_cache, free_memory
 from portraitist.errors import BadRequest, OutOfMemory
@@ -22,36 +23,64 @@ _GB = 1e9
 _STEPS = 64
 """Of how many sizes the largest that fits is sought."""
 
+USUAL_BATCH = 8
+"""At most so many pictures at a time where the request leaves it open. Assumed, not measured: a GPU that is full gains
+nothing by more, and who stops early loses what was begun (`benchmarks/portrait_speed.py` would tell)."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How a request has to be drawn to fit into the memory, and what to tell of it."""
+
+    tiles: bool
+    batch: int
+    told: tuple[Warn, ...] = ()
+
 
 def needed(request: PortraitRequest, model: Model, loras: Sequence[Lora] = ()) -> int:
     """Bytes that a complete request takes beside the weights: its largest pass, and a copy of the weights that LoRAs
     change."""
     sizes = [one.size for one in plan(request, model.multiple)]
-    return _kept(model, loras) + max(model.drawing_bytes(size, tiles=bool(request.tiles)) for size in sizes)
+    tiles, batch = bool(request.tiles), _batch(request)
+    return _kept(model, loras) + max(model.drawing_bytes(size, tiles=tiles, batch=batch) for size in sizes)
 
 
 def with_room(
-    request: PortraitRequest, asked: PortraitRequest, model: Model, loras: Sequence[Lora] = ()
-) -> tuple[bool, tuple[Warn, ...]]:
-    """Whether a complete `request` has to be drawn in tiles, and what to tell; `asked` is as it was before.
+    request: PortraitRequest, asked: PortraitRequest, model: Model, loras: Sequence[Lora] = (), *, count: int = 1
+) -> Room:
+    """How a complete `request` is drawn; `asked` is as it was before, `count` how many pictures there will be.
 
-    Tiles change pixels a little, so they are taken only where nobody has decided (`tiles` None) and nothing else fits.
-    Raises OutOfMemory with the largest size that fits.
+    Where the batch was left open: on a GPU as many of the pictures as fit, at most eight; on a processor, which gains
+    nothing by more, one. Tiles change pixels a little, so they are taken only where nobody has decided (`tiles` None)
+    and nothing else fits. Raises OutOfMemory with the largest batch or size that fits.
     """
-    need, free = needed(request, model, loras), _free(model)
-    if free is None or need <= free:
-        return bool(request.tiles), ()
+    batches = _open_batches(model, count) if asked.batch == "auto" else (_batch(request),)
+    trials = [replace(request, batch=batch) for batch in batches]
+    free = _free(model)
+    if free is None or needed(trials[0], model, loras) <= free:
+        return Room(bool(request.tiles), batches[0])
     model.forget()  # recordings of other sizes
     empty_cache()
     free = _free(model) or 0
-    if need <= free:
-        return bool(request.tiles), ()
-    tiled = replace(request, tiles=True)
-    less = needed(tiled, model, loras)
-    if asked.tiles is None and less <= free:
+    for trial, batch in zip(trials, batches, strict=True):
+        if needed(trial, model, loras) <= free:
+            return Room(bool(request.tiles), batch)
+    last, need = trials[-1], needed(trials[-1], model, loras)
+    tiled = replace(last, tiles=True)
+    if asked.tiles is None and needed(tiled, model, loras) <= free:
         told = f"The picture needs about {_words(need)} of memory and {_words(free)} are free: it is decoded in tiles."
-        return True, (Warn("tiles", told),)
-    raise _refusal(request, tiled if asked.tiles is None else request, model, loras, free)
+        return Room(True, batches[-1], (Warn("tiles", told),))
+    raise _refusal(last, tiled if asked.tiles is None else last, model, loras, free)
+
+
+def _batch(request: PortraitRequest) -> int:
+    return 1 if request.batch == "auto" else request.batch
+
+
+def _open_batches(model: Model, count: int) -> tuple[int, ...]:
+    """Sizes of a batch to try where the request leaves it open, the largest first."""
+    device: Device = model.device
+    return tuple(range(max(1, min(USUAL_BATCH, count)), 0, -1)) if device.type == "cuda" else (1,)
 
 
 def _free(model: Model) -> int | None:
@@ -68,17 +97,22 @@ def _kept(model: Model, loras: Sequence[Lora]) -> int:
 def _refusal(
     request: PortraitRequest, best: PortraitRequest, model: Model, loras: Sequence[Lora], free: int
 ) -> OutOfMemory:
-    last = plan(request, model.multiple)[-1].size
+    last, batch = plan(request, model.multiple)[-1].size, _batch(request)
+    what = "A picture" if batch == 1 else f"A batch of {batch} pictures"
     message = (
-        f"A picture of {last.width}x{last.height} on {model.base.name} needs about "
+        f"{what} of {last.width}x{last.height} on {model.base.name} needs about "
         f"{_words(needed(best, model, loras))} of memory beside the weights; {_words(free)} are free."
     )
-    found = _largest(best, model, loras, free)
+    for fewer in range(batch - 1, 0, -1):
+        if needed(replace(best, batch=fewer), model, loras) <= free:
+            return OutOfMemory(message, hint=f"The largest that fits is --batch {fewer}.")
+    found = _largest(replace(best, batch=1), model, loras, free)
     if found is None:
         return OutOfMemory(message, hint="Close other programs, or take a smaller base, such as mini.")
     also = f" with --hires-scale {request.hires_scale:g}" if request.hires_scale is not None else ""
+    alone = " --batch 1" if batch > 1 else ""
     return OutOfMemory(
-        message, hint=f"The largest of this shape that fits is --size {found.width}x{found.height}{also}."
+        message, hint=f"The largest of this shape that fits is --size {found.width}x{found.height}{also}{alone}."
     )
 
 

@@ -6,7 +6,7 @@ where the two differ, `note` says how.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -108,16 +108,16 @@ def webui_names(name: str) -> tuple[str, str]:
     return sampler.title, schedule.title
 
 
-def build(name: str, config: Mapping[str, Any], *, seed: int = 0) -> Any:
+def build(name: str, config: Mapping[str, Any], *, seeds: Sequence[int] = (0,)) -> Any:
     """A fresh diffusers scheduler called `name` for a base with the scheduler config `config`.
 
-    `seed` is for those that draw noise themselves. Raises UnknownName.
+    `seeds`, one for each picture of a batch, are for those that draw noise themselves. Raises UnknownName.
     """
     import diffusers
 
     sampler, schedule = _find(name)
     kind = getattr(diffusers, sampler.scheduler)
-    own = {"noise_sampler_seed": seed} if sampler.seeded else {}
+    own = {"noise_sampler_seed": [*seeds] if len(seeds) > 1 else seeds[0]} if sampler.seeded else {}
     return kind.from_config(dict(config), **sampler.options, **schedule.options, **own)
 
 

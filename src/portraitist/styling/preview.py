@@ -104,7 +104,7 @@ def preview_by(
     """Draw a preview with a loaded base and write it as JPEG. `strength` is that of `lora`. Raises OutOfMemory."""
     asked = PortraitRequest("", style=style.name, seed=seed, base=model.base.name, strength=strength)
     filled = with_style(asked, style, words, model.base, recipe)
-    tiles, _ = with_room(complete(filled, model), filled, model, [lora] if lora is not None else [])
-    (made,) = generate(replace(filled, tiles=True) if tiles else filled, model, lora, on_step)
+    room = with_room(complete(filled, model), filled, model, [lora] if lora is not None else [])
+    (made,) = generate(replace(filled, tiles=True) if room.tiles else filled, model, lora, on_step)
     save_jpeg(file, fit(made.pixels, LONGEST)[0], quality=QUALITY)
     return Preview(style.name, file, model.base.name, made.request.prompt or "", made.seed)
