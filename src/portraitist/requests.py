@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from portraitist.errors import BadRequest
+from portraitist.errors import BadRequest, key_fault
 from portraitist.finish_requests import FinishedFile as FinishedFile
 from portraitist.finish_requests import FinishNote as FinishNote
 from portraitist.finish_requests import FinishReport as FinishReport
@@ -395,5 +395,4 @@ def from_json(kind: type[T], text: str | bytes) -> T:
 
 def _bad(kind: type[object], error: ValidationError) -> BadRequest:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-    return BadRequest(f"{kind.__name__}: {key!r} is wrong ({first['msg'].lower()}).")
+    return BadRequest(f"{kind.__name__}: {key_fault(first['loc'], first['type'], first['msg'])}.")
