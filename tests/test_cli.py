@@ -88,6 +88,7 @@ def test_every_error_becomes_a_sentence_and_a_code(
 def test_wrong_options_are_named_and_end_with_2() -> None:
     done = run("check", "x.jpg", "--colour")
     assert done.returncode == 2 and "--colour" in done.stderr and "Traceback" not in done.stderr
+    assert "See: portraitist check --help" in done.stderr
     done = run("check", "--json")
     assert done.returncode == 2 and json.loads(done.stdout)["error"]["code"] == "usage"
     assert run("dance").returncode == 2

@@ -33,6 +33,8 @@ def test_unknown_names_say_what_is_known() -> None:
 def test_the_nearest_name_is_told_and_not_a_long_list() -> None:
     many = [f"look-{number}" for number in range(40)]
     assert UnknownName("style", "Studo", [*many, "studio"]).hint == "Did you mean studio? There are 41 in all."
+    hint = UnknownName("style", "flim", [*many, "film-grain-home", "silent-film"]).hint
+    assert hint == "Did you mean film-grain-home or silent-film? There are 42 in all."
     assert "look-7" in (UnknownName("style", "zebra", many).hint or "")
     assert (
         UnknownName("recipe", "portrat", ["mini", "portrait"]).hint

@@ -22,7 +22,7 @@ def test_the_option_beats_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "environment", "key"),
     [
-        ("colour = 1", {}, "colour"),
+        ("colour = 1", {}, "'colour' is not known"),
         ("offline = ", {}, "toml"),
         ("", {"PORTRAITIST_OFFLINE": "perhaps"}, "offline"),
         ("", {"PORTRAITIST_MAX_PHOTO_PIXELS": "-1"}, "max_photo_pixels"),
@@ -32,6 +32,12 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, environment: dict[s
     (tmp_path / "portraitist.toml").write_text(text)
     with pytest.raises(BadRequest, match=key):
         load_settings(tmp_path, environment)
+
+
+def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(BadRequest, match="is a file"):
+        load_settings(tmp_path / "home", {})
 
 
 def test_models_may_lie_elsewhere(tmp_path: Path) -> None:

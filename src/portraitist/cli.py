@@ -109,7 +109,7 @@ def _ours(found: Exception) -> PortraitistError:
     """The error of our tree for any other."""
     if isinstance(found, _usage_error()):
         say = getattr(found, "format_message", found.__str__)
-        return BadRequest(say(), hint="See: portraitist --help", code="usage")
+        return BadRequest(say(), hint=f"See: {' '.join(['portraitist', *_called(found)])} --help", code="usage")
     if isinstance(found, MemoryError):
         return OutOfMemory("There is not enough memory.", hint="Close other programs, or ask for less at once.")
     if isinstance(found, OSError) and found.errno == errno.ENOSPC:
@@ -120,6 +120,16 @@ def _ours(found: Exception) -> PortraitistError:
         f"A fault of ours: {type(found).__name__}: {found}",
         hint="Run it again with PORTRAITIST_DEBUG=1 to see where, and tell us.",
     )
+
+
+def _called(found: Exception) -> list[str]:
+    """The command that was called wrongly, such as `sitters show`."""
+    names: list[str] = []
+    context = getattr(found, "ctx", None)
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return names
 
 
 def _usage_error() -> type[Exception]:

@@ -11,6 +11,10 @@ from pathlib import Path
 
 _MANY = 20
 """Names that are not all listed where one of them is probably meant."""
+_PART = 3
+"""Letters that are looked for within names, too."""
+_PARTS = 5
+"""Names with such a part that are told."""
 
 
 class PortraitistError(Exception):
@@ -119,14 +123,39 @@ def _names_there(name: str, known: list[str]) -> str | None:
     """What comes nearest to a name, and what there is, unless that is a long list."""
     if not known:
         return None
-    from difflib import get_close_matches
-
-    called = {one.casefold(): one for one in known}
-    near = [called[one] for one in get_close_matches(name.casefold(), called, 3)]
+    near = _nearest(name.casefold(), known)
     meant = f"Did you mean {' or '.join(near)}? " if near else ""
     if near and len(known) > _MANY:
         return f"{meant}There are {len(known)} in all."
     return f"{meant}Known are: {', '.join(known)}."
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """What is spelled like the name; else what has a part that is spelled like it, such as `silent-film` for `film`."""
+    from difflib import get_close_matches
+
+    called = {one.casefold(): one for one in known}
+    near = [called[one] for one in get_close_matches(name, called, 3)]
+    if near or len(name) < _PART:
+        return near
+    parts: dict[str, list[str]] = {}
+    for one in known:
+        for part in one.casefold().replace("_", "-").split("-"):
+            parts.setdefault(part, []).append(one)
+    return [one for part in get_close_matches(name, parts, 1, 0.7) for one in parts[part][:_PARTS]]
+
+
+def key_fault(place: Iterable[object], kind: str, message: str) -> str:
+    """Which key is wrong and how, by the place, kind and message of pydantic's error."""
+    key = ".".join(str(part) for part in place)
+    message = message[:1].lower() + message[1:]
+    if not key:
+        return f"this cannot be read ({message})"
+    if kind == "missing":
+        return f"{key!r} is missing"
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{key!r} is not known"
+    return f"{key!r} is wrong ({message})"
 
 
 class Unwritable(InputError):
@@ -135,8 +164,8 @@ class Unwritable(InputError):
     code = "unwritable"
     http_status = 403
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Cannot write {path}: {reason}.", hint="Choose another folder or change its permissions.")
+    def __init__(self, path: Path, reason: str, hint: str = "Choose another folder or change its permissions.") -> None:
+        super().__init__(f"Cannot write {path}: {reason}.", hint=hint)
 
 
 class ModelError(PortraitistError):

@@ -333,7 +333,9 @@ def read_png_text(path: Path) -> dict[str, str]:
         with Image.open(path, formats=("PNG",)) as image:
             image.load()  # chunks may follow the pixels
             found = getattr(image, "text", {})
-    except (OSError, SyntaxError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise BadFile(f"There is no file {path}.", hint="Check the path.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadFile(f"{path} is not a PNG that can be read.") from error
     return {key: str(value) for key, value in found.items() if len(value) <= MAX_TEXT}
 

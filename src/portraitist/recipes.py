@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from portraitist.errors import BadFile, UnknownName
+from portraitist.errors import BadFile, UnknownName, key_fault
 from portraitist.types import Strict
 
 T = TypeVar("T")
@@ -275,8 +275,7 @@ def _read(path: Path, adapter: TypeAdapter[T]) -> T:
         raise BadFile(f"{path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadFile(f"{path}: key {key!r} is wrong ({first['msg'].lower()}).") from error
+        raise BadFile(f"{path}: key {key_fault(first['loc'], first['type'], first['msg'])}.") from error
 
 
 def names(kind: type[T], extra: Sequence[Path] = ()) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from portraitist.errors import BadRequest
+from portraitist.errors import BadRequest, key_fault
 from portraitist.finish_requests import FinishedFile as FinishedFile
 from portraitist.finish_requests import FinishNote as FinishNote
 from portraitist.finish_requests import FinishReport as FinishReport
@@ -394,5 +394,6 @@ def _checked(kind: type[T], read: Callable[[TypeAdapter[T]], T]) -> T:
         return read(TypeAdapter(kind))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        raise BadRequest(f"{kind.__name__}: {key!r} is wrong ({first['msg'].lower()}).") from error
+        place = [part for part in first["loc"] if part != "int"]  # pydantic's, where a number or a word may stand
+        told = key_fault(place, first["type"], first["msg"])
+        raise BadRequest(f"{kind.__name__}: {told}.") from error

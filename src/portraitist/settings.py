@@ -9,7 +9,7 @@ from typing import Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from portraitist.errors import BadRequest
+from portraitist.errors import BadRequest, key_fault
 
 _ENVIRONMENT = "PORTRAITIST_"
 
@@ -71,6 +71,8 @@ def load_settings(home: Path | None = None, environment: Mapping[str, str] | Non
     """Gather the settings. `home` (the option `--home`) beats PORTRAITIST_HOME. Raises BadRequest naming the key."""
     environment = os.environ if environment is None else environment
     chosen = home or Path(environment.get(_ENVIRONMENT + "HOME") or default_home())
+    if chosen.is_file():
+        raise BadRequest(f"The home folder {chosen} is a file.", hint="Name a folder with --home or PORTRAITIST_HOME.")
     values = _from_toml(chosen / "portraitist.toml") | _from_environment(environment) | {"home": chosen.expanduser()}
     try:
         return Settings.model_validate(values)
@@ -78,7 +80,7 @@ def load_settings(home: Path | None = None, environment: Mapping[str, str] | Non
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadRequest(
-            f"Setting {key!r} is wrong: {first['msg'].lower()}.",
+            f"Setting {key_fault(first['loc'], first['type'], first['msg'])}.",
             hint=f"See {chosen / 'portraitist.toml'} and the variable {_ENVIRONMENT}{key.upper()}.",
         ) from error
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from portraitist import measure, ranking
@@ -16,9 +17,9 @@ from portraitist.captions.tags import subject
 from portraitist.errors import BadFile, MissingModel, UnfitModel
 from portraitist.families.base import Model
 from portraitist.generation.generate import generate
-from portraitist.generation.portrait import Portrait
+from portraitist.generation.portrait import KEY, Portrait
 from portraitist.generation.styled import with_style
-from portraitist.images import save_png
+from portraitist.images import read_png_text, save_png
 from portraitist.lora.formats import Lora, read
 from portraitist.recipes import Recipe, Style
 from portraitist.requests import FinishNote, PortraitReport, PortraitRequest, TrainRequest
@@ -119,7 +120,9 @@ def make(
 ) -> list[Made]:
     """Make the request's portraits, write each as soon as it is there into `root` (`below` it), and mark it."""
     made = []
-    with closing(make_each(request, sitting, model, faces, below=below, photo=photo, on_step=on_step)) as making:
+    kept = () if below else (root,)  # a training's portraits take the place of those of the one before
+    making = make_each(request, sitting, model, faces, kept=kept, below=below, photo=photo, on_step=on_step)
+    with closing(making):
         for one in making:
             save_png(root / one.report.file, one.pixels, one.text)
             made.append(one)
@@ -132,11 +135,15 @@ def make_each(
     model: Model,
     faces: measure.FaceReader,
     *,
+    kept: Sequence[Path] = (),
     below: str = "",
     photo: bool = True,
     on_step: OnStep = no_progress,
 ) -> Generator[Made, None, None]:
-    """The request's portraits one by one, marked and not yet written; whoever has enough closes it."""
+    """The request's portraits one by one, marked and not yet written; whoever has enough closes it.
+
+    Their names are free in the folders `kept`, or there is the same portrait.
+    """
     pinned = replace(request, likeness_sha256=sitting.sha256)
     drawing = generate(pinned, model, sitting.lora, on_step, others=sitting.others, enlarge=sitting.enlarge)
     with closing(drawing):  # whatever happens, the base gets its own weights back at once
@@ -145,7 +152,8 @@ def make_each(
             if sitting.finisher is not None:
                 pixels, notes = sitting.finisher(portrait.pixels)
                 portrait = replace(portrait, pixels=pixels)
-            made = _mark(portrait, f"{below}{_file_name(portrait.request)}", sitting.record, faces, photo)
+            file = f"{below}{_file_name(portrait, kept)}"
+            made = _mark(portrait, file, sitting.record, faces, photo)
             yield replace(made, report=replace(made.report, finished=notes))
 
 
@@ -165,9 +173,21 @@ def check_again(request: PortraitRequest, sitting: Sitting, model: Model) -> Non
         )
 
 
-def _file_name(request: PortraitRequest) -> str:
-    name = re.sub(r"[^\w-]+", "-", request.style or "prompt").strip("-") or "prompt"
-    return f"{name}-{request.seed}.png"
+def _file_name(portrait: Portrait, kept: Sequence[Path]) -> str:
+    """Style and seed, with a number where other words, numbers or a picture of the user's have that name already."""
+    request = portrait.request
+    look = re.sub(r"[^\w-]+", "-", request.style or "prompt").strip("-") or "prompt"
+    stem = f"{look}-{request.seed}"
+    names = (f"{stem}.png" if number == 1 else f"{stem}-{number}.png" for number in count(1))
+    return next(name for name in names if not any(_is_other(folder / name, portrait) for folder in kept))
+
+
+def _is_other(file: Path, portrait: Portrait) -> bool:
+    """Whether something else than this portrait lies there."""
+    try:
+        return file.exists() and read_png_text(file).get(KEY) != portrait.text()[KEY]
+    except BadFile:
+        return True
 
 
 def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, photo: bool) -> Made:

@@ -45,6 +45,18 @@ def test_warnings_are_told_before_and_after_the_picture(tmp_path: Path, capsys: 
     assert "微笑 is å ¾ ® ç ¬ ĳ" in said and "takes them back: smile" in said
 
 
+def test_no_portrait_is_written_over_by_another(tmp_path: Path, capsys: Capture) -> None:
+    mine = save_png(tmp_path / "prompt-7.png", np.full((8, 8, 3), 9, np.uint8), made=False)
+    names = []
+    for words in ("red hat", "blue hat", "red hat"):
+        _, made = asked(capsys, "--prompt", words, "--seed", 7, "--steps", 1, "-n", 1, "--out", tmp_path)
+        names.append(made["portraits"][0]["file"])  # type: ignore[index]
+    assert names == ["prompt-7-2.png", "prompt-7-3.png", "prompt-7-2.png"], "the same portrait has its own name again"
+    assert read_picture(mine).shape == (8, 8, 3)
+    assert call("portrait", "--again", tmp_path / "prompt-7-3.png", "--out", tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prompt-7-2.png", "prompt-7-3.png", "prompt-7.png"]
+
+
 def test_refused_words_leave_nothing_behind(home: Path, tmp_path: Path, capsys: Capture) -> None:
     out, file = tmp_path / "made", tmp_path / "asked.toml"
     file.write_text('sitter = "mia"\nprompt = "(n4ked:1.2) on a sofa"\n')

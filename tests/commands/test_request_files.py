@@ -22,9 +22,12 @@ def test_a_file_that_is_no_request_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"stepz": 4}')
     with pytest.raises(BadFile, match="cannot be read as a request"):
         read_asked(tmp_path / "a.toml", {"sitter": "anna"})
-    with pytest.raises(BadFile, match="cannot be read as a request"):
+    (tmp_path / "c.toml").write_bytes(b"\x89PNG")
+    with pytest.raises(BadFile, match="is no text"):
+        read_asked(tmp_path / "c.toml", {"sitter": "anna"})
+    with pytest.raises(BadFile, match=r"There is no file .*none\.toml"):
         read_asked(tmp_path / "none.toml", {"sitter": "anna"})
-    with pytest.raises(BadRequest, match="stepz"):
+    with pytest.raises(BadRequest, match="'stepz' is not known"):
         read_asked(tmp_path / "b.json", {"sitter": "anna"})
     with pytest.raises(BadRequest, match="Whose portrait"):
         read_asked(None, {})

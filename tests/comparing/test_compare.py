@@ -73,8 +73,10 @@ def test_order_and_sides_go_by_the_seed(folders: tuple[Path, Path]) -> None:
 
 
 def test_a_folder_without_pictures_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(NoPhotos, match="nowhere"):
+    with pytest.raises(NoPhotos, match="nowhere is not there"):
         make_pairs(folders[0], tmp_path / "nowhere")
+    with pytest.raises(NoPhotos, match="holds no pictures"):
+        make_pairs(folders[0], tmp_path)
 
 
 def test_results_tell_folders_of_the_same_name_apart(folders: tuple[Path, Path]) -> None:
@@ -203,3 +205,5 @@ def test_results_of_different_pages_are_not_added(tmp_path: Path) -> None:
 def test_folders_must_be_two(capsys: Capture, tmp_path: Path) -> None:
     assert call("compare", tmp_path) == 2
     assert "Two folders" in capsys.readouterr().err
+    assert call("compare", tmp_path, tmp_path) == 2
+    assert "with itself" in capsys.readouterr().err

@@ -117,6 +117,11 @@ def test_without_a_face_steps_say_so(empty: Tools) -> None:
     assert done.picture.shape == (192, 240, 3)
 
 
+def test_more_pixels_than_can_be_read_again_are_refused(empty: Tools) -> None:
+    with pytest.raises(BadRequest, match="at most 80 are made"):
+        finish(np.full((2400, 2400, 3), 90, np.uint8), asked("upscale:scale=4"), empty)
+
+
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [

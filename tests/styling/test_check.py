@@ -35,6 +35,8 @@ def tokenizers() -> Tokenizers:
         (replace(GOOD, sampler="Eular"), "unknown_sampler", "sampler"),
         (replace(GOOD, lora="train.safetensors"), "missing_lora", "lora"),
         (replace(GOOD, suits=()), "no_group", "suits"),
+        (replace(GOOD, prompt="{sitter}, a <lora:train:0.5"), "bad_prompt", "prompt"),
+        (replace(GOOD, on={"sdxl": StyleOn(negative="(blurry:99)")}), "bad_prompt", "on.sdxl.prompt"),
     ],
 )
 def test_what_makes_a_style_unfit(style: Style, code: str, place: str, tokenizers: Tokenizers) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from portraitist.devices import choose_device
 from portraitist.errors import BadRequest, OutOfMemory
 from portraitist.families.base import Saving
 from portraitist.families.unet import _TARGETS
 from portraitist.recipes import LIBRARY, Base, Recipe
 from portraitist.training import memory
 from portraitist.training.job import TrainingJob, TrainingResult
-from portraitist.training.memory import GIB, Table, choose, estimate, load_table, on_device, train_to_fit
+from portraitist.training.memory import GIB, Table, check_memory, choose, estimate, load_table, on_device, train_to_fit
 from portraitist.types import Size
 
 HUNGRY = Recipe(name="hungry", rank=32, batch=64, train_text=True, checkpoints=4)
@@ -193,6 +194,13 @@ def test_a_resumed_training_keeps_its_preset(job: TrainingJob, monkeypatch: pyte
     assert not trainings.jobs[0].recipe.train_text
     _, _, trainings = run(job, monkeypatch, 0, 80)
     assert trainings.jobs[0].recipe.batch == 1 and trainings.jobs[0].recipe.train_text
+
+
+def test_a_wrong_preset_is_refused_where_nothing_is_estimated() -> None:
+    base, processor = Base("mini", "sd15", "file:", "1", (256, 256), "mini"), choose_device("cpu")
+    assert check_memory(base, HUNGRY, processor, "8") is None
+    with pytest.raises(BadRequest, match="'lots' for sd15"):
+        check_memory(base, HUNGRY, processor, "lots")
 
 
 def test_small_networks_and_processors_are_not_estimated(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:

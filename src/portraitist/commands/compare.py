@@ -38,6 +38,8 @@ def compare(
         return _read(results, as_json)
     if first is None or second is None:
         raise BadRequest("Two folders are compared.", hint="Run: portraitist compare A B")
+    if first.resolve() == second.resolve():
+        raise BadRequest(f"{first} would be compared with itself.", hint="Name two folders: portraitist compare A B")
     from portraitist.comparing.page import write_page
 
     settings = common.settings_of(context)
@@ -47,7 +49,8 @@ def compare(
         "file": str(out), "seed": seed,
         "pairs": [{"name": pair.name, "a": str(pair.a), "b": str(pair.b), "by": pair.by} for pair in pairs],
     }  # fmt: skip
-    words = f"{len(pairs)} pairs in {out}. Open it in a browser; it saves a file that --read shows."
+    many = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    words = f"{many} in {out}. Open it in a browser; it saves a file that --read shows."
     return common.answer(document, words, as_json)
 
 

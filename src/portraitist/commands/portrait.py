@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from portraitist.types import LoraUse
 
 
+_WRITE = "Write TOML, or JSON into a .json."
 _SHOWN = 12
 """Candidates that were not kept, that are told of in words."""
 
@@ -159,11 +160,14 @@ def read_asked(file: Path | None, given: Mapping[str, object], *, count: int = 4
 def _read(file: Path) -> dict[str, object]:
     try:
         text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BadFile(f"There is no file {file}.", hint="Check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"{file} is no text that can be read as a request.", hint=_WRITE) from error
+    try:
         return dict(json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text))
-    except (OSError, ValueError, TypeError) as error:
-        raise BadFile(
-            f"{file} cannot be read as a request: {error}.", hint="Write TOML, or JSON into a .json."
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise BadFile(f"{file} cannot be read as a request: {error}.", hint=_WRITE) from error
 
 
 def _answer(

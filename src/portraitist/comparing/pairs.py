@@ -75,7 +75,10 @@ def _matched(a: list[_Shown], b: list[_Shown], key: Callable[[_Shown], Hashable]
 def _portraits(folder: Path) -> list[_Shown]:
     """The pictures of a folder; of a training's results those in `portraits`."""
     folder = folder / "portraits" if (folder / "portraits").is_dir() else folder
-    files: Sequence[Path] = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        told = "is no folder" if folder.exists() else "is not there"
+        raise NoPhotos(f"{folder} {told}.", hint="Name two folders of portraits: portraitist compare A B")
+    files: Sequence[Path] = sorted(folder.iterdir())
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not pictures:
         raise NoPhotos(f"{folder} holds no pictures.", hint="Name two folders of portraits: portraitist compare A B")

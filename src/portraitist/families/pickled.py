@@ -63,7 +63,7 @@ def convert(source: Path, out: Path | None = None, *, seconds: float = 1800.0) -
     if target.suffix != ".safetensors":
         raise BadRequest(f"{target.name} must end with .safetensors.")
     if out is None and target.exists():
-        raise Unwritable(target, "it is there already; name another file with --out")
+        raise Unwritable(target, "it is there already", hint="Name another file with --out, or move it away.")
     size = source.stat().st_size
     if not size:
         raise UnfitModel(f"{source.name} is empty.", hint="It was not fetched whole: fetch it again.")

@@ -11,23 +11,26 @@ import numpy as np
 
 from portraitist.errors import BadRequest
 from portraitist.finishing.networks import UPSCALERS, Network, load_network
-from portraitist.images import from_tensor, resize, size_of, to_tensor
+from portraitist.images import MAX_PIXELS, from_tensor, resize, size_of, to_tensor
 from portraitist.types import Picture, Size
 
 LANCZOS = "lanczos"
 MIN_SCALE, MAX_SCALE = 1.0, 4.0
-MAX_SIDE = 16384
 TILE, MARGIN = 256, 24
 """Pixels of a tile's side and of what it sees around itself; what one costs is measured by benchmarks/finishing.py."""
 
 
 def check_size(size: Size, scale: float) -> Size:
-    """`size` times `scale`. Raises BadRequest for a scale outside of 1 … 4 and for more than MAX_SIDE pixels."""
+    """`size` times `scale`. Raises BadRequest for a scale outside of 1 … 4 and for more pixels than are read again."""
     if not MIN_SCALE <= scale <= MAX_SCALE:
         raise BadRequest(f"The scale is {scale:g}; it must be between {MIN_SCALE:g} and {MAX_SCALE:g}.")
     wide, tall = round(size.width * scale), round(size.height * scale)
-    if max(wide, tall) > MAX_SIDE:
-        raise BadRequest(f"{size} times {scale:g} is {wide}x{tall}; at most {MAX_SIDE} pixels a side go.")
+    if wide * tall > MAX_PIXELS:
+        raise BadRequest(
+            f"{size} times {scale:g} is {wide}x{tall}, {wide * tall / 1e6:.0f} megapixels; at most "
+            f"{MAX_PIXELS / 1e6:.0f} are made.",
+            hint="Enlarge it less.",
+        )
     return Size(wide, tall)
 
 

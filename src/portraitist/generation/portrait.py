@@ -7,6 +7,9 @@ from portraitist import __version__
 from portraitist.requests import PortraitRequest, to_json
 from portraitist.types import Picture, Seed
 
+KEY = "portraitist"
+"""The chunk of a PNG that holds a portrait's request."""
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -22,7 +25,7 @@ class Portrait:
 
     def text(self) -> dict[str, str]:
         """The PNG's text chunks: `parameters` for other programs, `portraitist` for us."""
-        return {"parameters": parameters(self.request), "portraitist": to_json(self.request)}
+        return {"parameters": parameters(self.request), KEY: to_json(self.request)}
 
 
 def parameters(request: PortraitRequest) -> str:

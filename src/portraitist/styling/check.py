@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from portraitist.errors import BadFile, UnknownName
+from portraitist.errors import BadFile, BadRequest, UnknownName
 from portraitist.families import vocabulary
 from portraitist.families.parts import configs_of
 from portraitist.generation.denied import DenyList, denial_of, load_deny_list
+from portraitist.generation.prompts import check_asked
 from portraitist.generation.samplers import webui_names
 from portraitist.generation.styled import CLASS_SLOT, SLOT, SLOTS, meant_for, on_base, worded
 from portraitist.recipes import Base, Group, Style, StyleOn, find_all
@@ -90,6 +91,7 @@ def check_style(
     package's)."""
     found = [
         *_slots(style),
+        *_syntax(style),
         *_denied(style, denied or load_deny_list()),
         *_gendered(style),
         *_groups(style),
@@ -130,6 +132,15 @@ def _slots(style: Style) -> Iterator[Finding]:
     for slot in style.words:
         if "{" + slot + "}" not in said:
             yield Finding(style.name, "warning", "unused_words", f"words.{slot}", f"No prompt has the slot {{{slot}}}.")
+
+
+def _syntax(style: Style) -> Iterator[Finding]:
+    """Brackets and `<lora:…>` that cannot be read, as they would be told of when somebody asks for the style."""
+    for place, prompt, negative in _prompts(style):
+        try:
+            check_asked(prompt, negative)
+        except BadRequest as error:
+            yield Finding(style.name, "error", "bad_prompt", place, error.message)
 
 
 def _gendered(style: Style) -> Iterator[Finding]:

@@ -167,16 +167,20 @@ def choose(
     Only presets that need less than `below` bytes are looked at. Raises OutOfMemory that says what would fit,
     BadRequest for a preset that is not there.
     """
-    presets = table.presets
-    if memory != "auto":
-        presets = tuple(preset for preset in presets if str(preset.gigabytes) == memory)
-        if not presets:
-            known = ", ".join(str(preset.gigabytes) for preset in table.presets)
-            raise BadRequest(f"There is no memory preset {memory!r} for {table.family}.", hint=f"Use auto or {known}.")
+    presets = _presets(table, memory)
     fits = [Fit(one, on_device(table, estimate(table, recipe, one, size, itemsize))) for one in reversed(presets)]
     found = next((fit for fit in fits if fit.needed <= free and fit.needed < below), None)
     if found is None:
         raise too_small(table, recipe, size, free, fits, itemsize)
+    return found
+
+
+def _presets(table: Table, memory: str) -> tuple[Preset, ...]:
+    """The one that is named, or all of them. Raises BadRequest for one that is not there."""
+    found = tuple(preset for preset in table.presets if memory in ("auto", str(preset.gigabytes)))
+    if not found:
+        known = ", ".join(str(preset.gigabytes) for preset in table.presets)
+        raise BadRequest(f"There is no memory preset {memory!r} for {table.family}.", hint=f"Use auto or {known}.")
     return found
 
 
@@ -212,6 +216,8 @@ def check_memory(base: Base, recipe: Recipe, device: Device, memory: str = "auto
     Raises OutOfMemory or BadRequest, as `choose`.
     """
     table = load_table(base.family)
+    if table is not None:
+        _presets(table, memory)  # a wrong word is told where nothing is estimated, too
     if table is None or device.type != "cuda" or max(base.size) <= _SMALL_SIDE:
         return None
     return choose(table, recipe, Size(*base.size), available(device), memory=memory, itemsize=device.dtype.itemsize)
