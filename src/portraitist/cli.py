@@ -36,7 +36,7 @@ from portraitist.commands import (
     train,
     trigger,
 )
-from portraitist.errors import BadRequest, Cancelled, DiskFull, Fault, OutOfMemory, PortraitistError
+from portraitist.errors import BadFile, BadRequest, Cancelled, DiskFull, Fault, OutOfMemory, PortraitistError
 
 _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
@@ -114,6 +114,10 @@ def _ours(found: Exception) -> PortraitistError:
         return OutOfMemory("There is not enough memory.", hint="Close other programs, or ask for less at once.")
     if isinstance(found, OSError) and found.errno == errno.ENOSPC:
         return DiskFull(Path(found.filename or "a file"))
+    if isinstance(found, PermissionError) and found.filename:
+        return BadFile(
+            f"{found.filename} cannot be opened: permission denied.", hint="Change its permissions or name another."
+        )
     if os.environ.get("PORTRAITIST_DEBUG"):
         traceback.print_exception(found, file=sys.stderr)
     return Fault(

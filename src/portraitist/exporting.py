@@ -57,7 +57,8 @@ def export_to_program(
     """Put a sitter's likeness, its sidecar and preview where `program`, installed in `folder`, looks for LoRAs.
 
     A file of the same name is replaced if it is an older likeness of this sitter. Raises UnknownName, MissingModel if
-    the sitter was not trained, BadRequest for a dialect that the program does not read, or a file that is not ours.
+    the sitter was not trained, UnfitModel for a damaged likeness, BadRequest for a dialect that the program does not
+    read, or a file that is not ours.
     """
     record, source = _trained(name, settings)
     if program != "comfyui" and dialect != "kohya":
@@ -111,6 +112,7 @@ def _trained(name: str, settings: Settings) -> tuple[SitterRecord, SitterFolder]
         raise MissingModel(
             f"{folder.name} has no likeness yet.", hint=f"Train one: portraitist train PHOTOS --sitter '{folder.name}'"
         )
+    read_metadata(folder.likeness)  # a file that is cut off helps nobody
     return record, folder
 
 

@@ -272,7 +272,7 @@ def _read(path: Path, adapter: TypeAdapter[T]) -> T:
     try:
         return adapter.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadFile(f"{path} cannot be read as TOML: {error}.") from error
+        raise BadFile(f"{path} cannot be read as TOML: {error}.", hint="Mend the file or move it away.") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise BadFile(f"{path}: key {key_fault(first['loc'], first['type'], first['msg'])}.") from error
@@ -305,6 +305,20 @@ def find_all(kind: type[T], extra: Sequence[Path] = ()) -> tuple[T, ...]:
     shelf, pattern = _SHELVES[kind]
     places = (_on_shelf(shelf, pattern.format(name), extra) for name in names(kind, extra))
     return tuple(_read(place, adapter) for place in places if place is not None)
+
+
+def find_each(kind: type[T], extra: Sequence[Path] = ()) -> tuple[tuple[T, ...], tuple[BadFile, ...]]:
+    """All on the shelf of `kind` that can be read, by name, and what is wrong with the others."""
+    adapter = TypeAdapter(kind)
+    shelf, pattern = _SHELVES[kind]
+    found, broken = [], []
+    for name in names(kind, extra):
+        place = _on_shelf(shelf, pattern.format(name), extra)
+        try:
+            found += [_read(place, adapter)] if place is not None else []
+        except BadFile as error:
+            broken.append(error)
+    return tuple(found), tuple(broken)
 
 
 def names_on(shelf: str, extra: Sequence[Path] = ()) -> tuple[str, ...]:

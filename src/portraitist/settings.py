@@ -81,8 +81,14 @@ def load_settings(home: Path | None = None, environment: Mapping[str, str] | Non
         key = ".".join(str(part) for part in first["loc"])
         raise BadRequest(
             f"Setting {key_fault(first['loc'], first['type'], first['msg'])}.",
-            hint=f"See {chosen / 'portraitist.toml'} and the variable {_ENVIRONMENT}{key.upper()}.",
+            hint=f"See {chosen / 'portraitist.toml'}{_variable(key)}.",
         ) from error
+
+
+def _variable(key: str) -> str:
+    """The variable of a setting, if it has one."""
+    plain = key in Settings.model_fields and key != "choosing"
+    return f" and the variable {_ENVIRONMENT}{key.upper()}" if plain else ""
 
 
 def _from_toml(path: Path) -> dict[str, Any]:
@@ -91,7 +97,8 @@ def _from_toml(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadRequest(f"{path} cannot be read: {error}.", hint="Mend the file or move it away.") from error
+        told = (error.strerror or "unknown").lower() if isinstance(error, OSError) else error
+        raise BadRequest(f"{path} cannot be read: {told}.", hint="Mend the file or move it away.") from error
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:

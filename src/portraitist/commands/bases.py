@@ -26,7 +26,8 @@ def list_(context: typer.Context, as_json: common.Json = False) -> None:
     """All bases: ours, and your own in the home folder."""
     from portraitist.families.about import list_bases
 
-    rows = list_bases(common.settings_of(context))
+    rows, broken = list_bases(common.settings_of(context))
+    common.say_broken(broken)
     lines = [
         f"{row.name:<12} {row.family:<5} {row.size[0]}x{row.size[1]:<5} "
         f"{'here' if row.present else f'{row.megabytes} MB to fetch':<17} {row.licence}"

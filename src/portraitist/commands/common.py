@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from portraitist.errors import BadFile
     from portraitist.faces import Faces
     from portraitist.settings import Settings
     from portraitist.signing import Signer
@@ -93,6 +94,12 @@ def answer(document: Any, words: str, as_json: bool) -> None:
 def say(words: str) -> None:
     """A remark on stderr."""
     typer.echo(words, err=True)
+
+
+def say_broken(broken: "Sequence[BadFile]") -> None:
+    """What a list leaves out, on stderr: one broken file hides no other."""
+    for error in broken:
+        say(f"Left out: {error.message}")
 
 
 @contextmanager

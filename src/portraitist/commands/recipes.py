@@ -16,11 +16,12 @@ def register(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, as_json: common.Json = False) -> None:
     """All recipes: ours, and your own in the home folder."""
-    from portraitist.recipes import Recipe, find, names
+    from portraitist.recipes import Recipe, find_each
     from portraitist.requests import to_data
 
-    extra = (common.settings_of(context).home / "library",)
-    rows: list[dict[str, Any]] = [to_data(find(Recipe, name, extra)) for name in names(Recipe, extra)]
+    found, broken = find_each(Recipe, (common.settings_of(context).home / "library",))
+    common.say_broken(broken)
+    rows: list[dict[str, Any]] = to_data(found)
     lines = [f"{row['name']:<14} {row['title']}" for row in rows]
     common.answer({"recipes": rows}, "\n".join(lines), as_json)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from portraitist.commands import common
-from portraitist.errors import BadRequest
+from portraitist.errors import BadFile, BadRequest
 
 Name = Annotated[str, typer.Argument(help="The sitter's name.", show_default=False)]
 
@@ -23,9 +23,15 @@ def list_(context: typer.Context, as_json: common.Json = False) -> None:
     from portraitist.store.sitters import SitterStore
 
     store = SitterStore(common.settings_of(context).home)
-    rows = [_row(store.load(name)) for name in store.names()]
+    rows, broken = [], []
+    for name in store.names():
+        try:
+            rows.append(_row(store.load(name)))
+        except BadFile as error:
+            broken.append(error)
+    common.say_broken(broken)
     words = "\n".join(f"{row['name']:<24} {row['photos']} photos on {row['base']}" for row in rows)
-    common.answer({"sitters": rows}, words or "There is no sitter yet.", as_json)
+    common.answer({"sitters": rows}, words or ("" if broken else "There is no sitter yet."), as_json)
 
 
 def show(context: typer.Context, name: Name, as_json: common.Json = False) -> None:

@@ -32,7 +32,8 @@ def list_(context: typer.Context, suits: Suits = None, base: Base = None, as_jso
     from portraitist.styling.shelf import all_styles
 
     settings = common.settings_of(context)
-    found = all_styles(settings)
+    found, broken = all_styles(settings)
+    common.say_broken(broken)
     if suits is not None:
         group = _group(suits)
         found = tuple(style for style in found if group in style.suits)
@@ -123,7 +124,7 @@ def check(
     wanted, tokenizers, folders = _wanted(what, settings), Tokenizers(), library_folders(settings)
     denied = deny_list(settings)
     found = [one for file, style in wanted for one in check_file(file, style, folders, tokenizers, denied)]
-    lines = [f"{one.style}: {one.level}, {one.place}: {one.message}" for one in found]
+    lines = [f"{one.style}: {one.level}, {_told(one.place, one.message)}" for one in found]
     checked = f"{len(wanted)} style{'s' if len(wanted) != 1 else ''} checked"
     lines.append(f"{checked}, {len({one.style for one in found})} of them with remarks.")
     document = {"styles": len(wanted), "findings": to_data(found), "fit": not worst(found)}
@@ -204,6 +205,11 @@ def train(
     lines += [f"{name}: {len(report.captions)} pictures learned in {report.seconds:.0f} s.", f"Style: {report.folder}"]
     lines.append(f"Use it: portraitist portrait --sitter NAME --style {name}")
     common.answer(report, "\n".join(lines), as_json)
+
+
+def _told(place: str, message: str) -> str:
+    """The key or file that a remark is about, and the remark; many name their file themselves."""
+    return message if place in message else f"{place}: {message}"
 
 
 def _row(style: "Style", settings: "Settings") -> dict[str, Any]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portraitist.errors import MissingModel, UnfitModel
+from portraitist.errors import BadFile, MissingModel, UnfitModel
 from portraitist.families.found import find_base, hub_model_of, hub_place, path_of, place_of, weights_sum
 from portraitist.hub import COMMIT, have, read_record
-from portraitist.recipes import Base, find_all
+from portraitist.recipes import Base, find_each
 from portraitist.settings import Settings
 from portraitist.types import OnStep, no_progress
 from portraitist.weights import resolve, sha256_of
@@ -47,9 +47,10 @@ class BaseFacts:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def list_bases(settings: Settings) -> tuple[BaseFacts, ...]:
-    """All bases of the library, the user's own among them, by name. Raises BadFile for a wrong TOML."""
-    return tuple(_facts(base, settings) for base in find_all(Base, (settings.home / "library",)))
+def list_bases(settings: Settings) -> tuple[tuple[BaseFacts, ...], tuple[BadFile, ...]]:
+    """All bases of the library, the user's own among them, by name, and what is wrong with the others."""
+    found, broken = find_each(Base, (settings.home / "library",))
+    return tuple(_facts(base, settings) for base in found), broken
 
 
 def tell_base(name: str, settings: Settings) -> BaseFacts:

@@ -18,7 +18,7 @@ import tomli_w
 from portraitist.errors import BadFile, BadRequest
 from portraitist.files import replacing_folder, write_text
 from portraitist.loading import library_folders
-from portraitist.recipes import LIBRARY, Style, find, find_all, read_toml
+from portraitist.recipes import LIBRARY, Style, find, find_each, read_toml
 from portraitist.requests import to_data
 from portraitist.settings import Settings
 
@@ -27,10 +27,11 @@ PREVIEWS = ("preview.jpg", "preview.png", "preview.webp")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
-def all_styles(settings: Settings) -> tuple[Style, ...]:
-    """All styles, the photo-like ones first, each part by the alphabet. Raises BadFile for a broken one."""
-    found = find_all(Style, library_folders(settings))
-    return tuple(sorted(found, key=lambda style: (not style.photo, style.name)))
+def all_styles(settings: Settings) -> tuple[tuple[Style, ...], tuple[BadFile, ...]]:
+    """All styles, the photo-like ones first, each part by the alphabet; and what is wrong with those that cannot be
+    read."""
+    found, broken = find_each(Style, library_folders(settings))
+    return tuple(sorted(found, key=lambda style: (not style.photo, style.name))), broken
 
 
 def one_style(name: str, settings: Settings) -> Style:
