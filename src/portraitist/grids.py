@@ -15,7 +15,6 @@ from pathlib import Path
 from portraitist.enlarging import with_upscaler
 from portraitist.faces import Faces
 from portraitist.families.base import Model
-from portraitist.families.found import find_base
 from portraitist.files import make_folder
 from portraitist.finisher import Finisher, portrait_finisher
 from portraitist.finishing.steps import checked
@@ -32,7 +31,7 @@ from portraitist.images import fit, save_png
 from portraitist.loading import deny_list
 from portraitist.measure import FaceRecord, read_record
 from portraitist.models import Models
-from portraitist.portraying import faces_of, filled_in, style_of, with_loras
+from portraitist.portraying import base_of, faces_of, filled_in, style_of, with_loras
 from portraitist.recipes import Style
 from portraitist.requests import FinishRequest, PassReport, PortraitReport, PortraitRequest, Warn, to_json
 from portraitist.settings import Settings
@@ -121,7 +120,7 @@ def plan_portrait_grid(
     """What `draw_portrait_grid` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
     _check(request)
     record, folder = SitterStore(settings.home).load(request.sitter)
-    studio = _open(record, folder, read_record(folder.faces), settings, models or Models())
+    studio = _open(request, record, folder, read_record(folder.faces), settings, models or Models())
     return _planned(grid, _cells(request, grid, studio), studio.model)
 
 
@@ -152,7 +151,7 @@ def _draw_all(
 ) -> GridReport:  # fmt: skip
     """The cells one after the other, and a sheet as soon as its own are there."""
     record, folder = SitterStore(settings.home).load(request.sitter)
-    studio = _open(record, folder, faces_of(folder, faces), settings, models)
+    studio = _open(request, record, folder, faces_of(folder, faces), settings, models)
     cells = _finished(_cells(request, grid, studio), studio, faces, folder)
     planned = _planned(grid, cells, studio.model)
     root = make_folder(out if out is not None else folder.portraits / _folder_name(grid, planned))
@@ -183,9 +182,12 @@ def _check(request: PortraitRequest) -> None:
         checked(request.finish)
 
 
-def _open(record: SitterRecord, folder: SitterFolder, faces: FaceRecord, settings: Settings, models: Models) -> _Studio:
+def _open(
+    request: PortraitRequest, record: SitterRecord, folder: SitterFolder, faces: FaceRecord, settings: Settings,
+    models: Models,
+) -> _Studio:  # fmt: skip
     """The base, loaded once for all cells, and the sitter before it."""
-    model = models.base(find_base(record.base, settings), settings)
+    model = models.base(base_of(request, record, settings), settings)
     return _Studio(settings, record, model, sit(folder, record, model, faces), deny_list(settings), models)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from portraitist import measure
 from portraitist.captions.tags import subject
 from portraitist.enlarging import with_upscaler
+from portraitist.errors import MissingModel
 from portraitist.faces import Faces
 from portraitist.families.base import Model
-from portraitist.families.found import find_base
+from portraitist.families.found import find_base, lasting_name
 from portraitist.files import make_folder
 from portraitist.finisher import portrait_finisher
 from portraitist.finishing.steps import checked
@@ -87,8 +88,15 @@ def portrait_sitter(
     return replace(report, warnings=(*ready.told, *report.warnings))
 
 
-def plan_portraits(request: PortraitRequest, settings: Settings, *, models: Models | None = None) -> PlanReport:
+def plan_portraits(
+    request: PortraitRequest,
+    settings: Settings,
+    *,
+    choosing: ChooseRequest = ChooseRequest(),
+    models: Models | None = None,
+) -> PlanReport:
     """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
+    make_plan(request.count, choosing, settings.choosing)
     models = models or Models()
     with models.turn():
         record, folder = SitterStore(settings.home).load(request.sitter)
@@ -118,7 +126,7 @@ def _ready(
     """Load, fill in and check for at most `count` pictures; nothing is drawn or written. Without `faces` any
     recogniser's record will do."""
     check_asked(request.prompt, request.negative)
-    base = find_base(record.base, settings)
+    base = base_of(request, record, settings)
     if style is not None:
         check_meant(style, base)
     check_words(request, style, subject(record.trigger, record.class_word), base, settings)
@@ -137,6 +145,16 @@ def _ready(
         filled = replace(filled, tiles=True)
     told = (*room.told, *idle(full, count), *remarks(full, model))
     return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, told)
+
+
+def base_of(request: PortraitRequest, record: SitterRecord, settings: Settings) -> Base:
+    """The base of the sitter's likeness. Raises MissingModel for a request that names another one."""
+    if request.base != PortraitRequest.base and lasting_name(request.base, settings) != record.base:
+        raise MissingModel(
+            f"The sitter {record.name!r} has no likeness on {request.base}; there is one on {record.base}.",
+            hint=f"Leave the base out, or train one: portraitist train PHOTOS --sitter NAME --base {request.base}",
+        )
+    return find_base(record.base, settings)
 
 
 def _loras_of(sitting: Sitting) -> list[Lora]:

@@ -45,6 +45,18 @@ def test_warnings_are_told_before_and_after_the_picture(tmp_path: Path, capsys: 
     assert "微笑 is å ¾ ® ç ¬ ĳ" in said and "takes them back: smile" in said
 
 
+def test_another_base_and_a_wrong_budget_are_told_by_the_plan_too(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "asked.toml"
+    file.write_text('prompt = "smile"\nbase = "sdxl"\n')
+    for options in (("--dry-run",), ("--grid", "cfg=1,2"), ("--out", tmp_path / "made")):
+        code, answer = asked(capsys, "--request", file, *options)
+        assert code == 3 and "no likeness on sdxl; there is one on tiny" in answer["error"]["message"]  # type: ignore[index]
+    assert not (tmp_path / "made").exists()
+    file.write_text('prompt = "smile"\nbase = "tiny"\n')
+    assert asked(capsys, "--request", file, "--dry-run")[0] == 0
+    assert asked(capsys, "--request", file, "-n", 4, "--budget", 3, "--dry-run")[0] == 2
+
+
 def test_no_portrait_is_written_over_by_another(tmp_path: Path, capsys: Capture) -> None:
     mine = save_png(tmp_path / "prompt-7.png", np.full((8, 8, 3), 9, np.uint8), made=False)
     names = []

@@ -22,6 +22,9 @@ def test_a_file_that_is_no_request_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"stepz": 4}')
     with pytest.raises(BadFile, match="cannot be read as a request"):
         read_asked(tmp_path / "a.toml", {"sitter": "anna"})
+    (tmp_path / "d.json").write_text("[1]")
+    with pytest.raises(BadFile, match="no names with values"):
+        read_asked(tmp_path / "d.json", {"sitter": "anna"})
     (tmp_path / "c.toml").write_bytes(b"\x89PNG")
     with pytest.raises(BadFile, match="is no text"):
         read_asked(tmp_path / "c.toml", {"sitter": "anna"})

@@ -73,7 +73,7 @@ def portrait(
         cells, one = portrait_grid.read_grid(grid, again, choosing), read_asked(file, given, count=1)
         portrait_grid.answer(one, cells, settings, face_names, out, dry_run=dry_run, sign=sign, as_json=as_json)
     elif (request := _request(again, file, given, dry_run, (budget, candidates, keep_rejected, scorers))) and dry_run:
-        _tell_plan(request, settings, as_json)
+        _tell_plan(request, choosing, settings, as_json)
     else:
         _answer(request, again, choosing, settings, face_names, out, sign=sign, as_json=as_json)
 
@@ -165,9 +165,12 @@ def _read(file: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(f"{file} is no text that can be read as a request.", hint=_WRITE) from error
     try:
-        return dict(json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text))
-    except (ValueError, TypeError) as error:
+        found = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
         raise BadFile(f"{file} cannot be read as a request: {error}.", hint=_WRITE) from error
+    if not isinstance(found, dict):
+        raise BadFile(f"{file} cannot be read as a request: it holds no names with values.", hint=_WRITE)
+    return found
 
 
 def _answer(
@@ -205,10 +208,10 @@ def _make(
         return portrait_sitter(request, settings, faces, out=out, choosing=choosing, on_step=on_step)
 
 
-def _tell_plan(request: "PortraitRequest", settings: "Settings", as_json: bool) -> None:
+def _tell_plan(request: "PortraitRequest", choosing: "ChooseRequest", settings: "Settings", as_json: bool) -> None:
     from portraitist.portraying import plan_portraits
 
-    told = plan_portraits(request, settings)
+    told = plan_portraits(request, settings, choosing=choosing)
     full = told.request
     lines = [
         f"{full.count} of {full.sitter} on {full.base_version}, {full.sampler}, cfg {full.cfg:g}",
