@@ -55,6 +55,8 @@ def test_another_base_and_a_wrong_budget_are_told_by_the_plan_too(tmp_path: Path
     file.write_text('prompt = "smile"\nbase = "tiny"\n')
     assert asked(capsys, "--request", file, "--dry-run")[0] == 0
     assert asked(capsys, "--request", file, "-n", 4, "--budget", 3, "--dry-run")[0] == 2
+    assert call("portrait", "--sitter", "mia", "--request", file, "-n", 2, "--budget", 5, "--dry-run") == 0
+    assert "candidates: at most 5, until 2 are good" in capsys.readouterr().out
 
 
 def test_no_portrait_is_written_over_by_another(tmp_path: Path, capsys: Capture) -> None:

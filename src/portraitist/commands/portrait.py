@@ -210,6 +210,7 @@ def _make(
 
 def _tell_plan(request: "PortraitRequest", choosing: "ChooseRequest", settings: "Settings", as_json: bool) -> None:
     from portraitist.portraying import plan_portraits
+    from portraitist.selecting import make_plan
 
     told = plan_portraits(request, settings, choosing=choosing)
     full = told.request
@@ -224,6 +225,10 @@ def _tell_plan(request: "PortraitRequest", choosing: "ChooseRequest", settings: 
         lines.append(f"pass {number}: {one.size[0]}x{one.size[1]}, {one.steps} steps{how}")
     if full.batch != 1:
         lines.append(f"{full.batch} at a time")
+    made = make_plan(request.count, choosing, settings.choosing)
+    if made.most > made.keep:
+        usual = f"at most {made.most}, until {made.keep} are good"
+        lines.append(f"candidates: {f'{made.most}, the best {made.keep} are kept' if made.all_made else usual}")
     lines.append(f"seeds: {', '.join(str(seed) for seed in told.seeds)}")
     lines += [warning.message for warning in told.warnings]
     common.answer(told, "\n".join(lines), as_json)
