@@ -40,14 +40,18 @@ class FaceReader(Protocol):
 
     def embed(self, picture: Picture, face: Face) -> Embedding: ...
 
+    def steady(self, picture: Picture, face: Face) -> Embedding: ...
+
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in a made picture. `face` and `found` are None unless there is exactly one."""
+    """What was found in a made picture. `face`, `found` and `steady` (see `Recogniser.steady`) are None unless there is
+    exactly one."""
 
     faces: int
     face: Embedding | None
     found: Face | None = None
+    steady: Embedding | None = None
 
 
 @dataclass(frozen=True)
@@ -94,18 +98,20 @@ class FaceRecord:
         return ranking.distance_to(face, [np.array(photo) for photo in self.training])
 
 
-def look(picture: Picture, faces: FaceReader) -> Look:
-    """Count the faces of a picture and embed the one, if it is one."""
+def look(picture: Picture, faces: FaceReader, *, steady: bool = False) -> Look:
+    """Count the faces of a picture and embed the one, if it is one; with `steady` a second time with less of chance, as
+    ranking needs it."""
     found = faces.detect(picture)
     if len(found) != 1:
         return Look(len(found), None)
-    return Look(1, faces.embed(picture, found[0]), found[0])
+    (one,) = found
+    return Look(1, faces.embed(picture, one), one, faces.steady(picture, one) if steady else None)
 
 
 def candidate_of(
     picture: Picture, name: str, style: str | None, seen: Look, record: FaceRecord, *, photo: bool = True
 ) -> ranking.Candidate:
-    """What a portrait is ranked by, and what speaks against it.
+    """What a portrait is ranked by (where there is one, the steady look), and what speaks against it.
 
     A sitter without faces (a pet, a thing) is ranked by the whole picture, and nothing speaks against it. In a painted
     style (not `photo`) only the number of faces does: strokes look like blur and noise.
@@ -118,11 +124,12 @@ def candidate_of(
     distance = None if face is None else record.distance(face)
     reach = None if circle is None or face is None else circle.distance(face) / circle.radius
     found = None if seen.found is None else ranking.measure_face(picture, seen.found)
+    ranked = reach if circle is None or seen.steady is None else circle.distance(seen.steady) / circle.radius
     quality = 0.0 if found is None else ranking.quality_of(found) if photo else 1.0
     flaws = ranking.likeness_flaws(seen.faces, reach, photo)
     if found is not None and photo:
         flaws += ranking.face_flaws(found)
-    return ranking.Candidate(name, style, seen.faces, distance, quality, reach, flaws, small=small)
+    return ranking.Candidate(name, style, seen.faces, distance, quality, ranked, flaws, small=small)
 
 
 def words_pictures(

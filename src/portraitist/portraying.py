@@ -96,12 +96,12 @@ def plan_portraits(
     models: Models | None = None,
 ) -> PlanReport:
     """What `portrait_sitter` would draw; nothing is drawn or written. Raises what it would raise before it draws."""
-    make_plan(request.count, choosing, settings.choosing)
+    most = make_plan(request.count, choosing, settings.choosing).most
     models = models or Models()
     with models.turn():
         record, folder = SitterStore(settings.home).load(request.sitter)
         style = style_of(request, settings)
-        ready = _ready(request, settings, record, folder, style, None, models, count=request.count)
+        ready = _ready(request, settings, record, folder, style, None, models, count=most)
         full, model = ready.full, ready.model
         passes = [PassReport((one.size.width, one.size.height), one.steps, one.of, one.upscaler)
                   for one in plan(full, model.multiple)]  # fmt: skip

@@ -24,7 +24,7 @@ class ChoosingSettings(BaseModel):
 
     likeness: float = Field(default=1.0, ge=0, le=10, description="weight of the distance to the training photos")
     quality: float = Field(default=0.25, ge=0, le=10, description="weight of sharpness, noise, light and framing")
-    variety: float = Field(default=0.1, ge=0, le=10, description="weight of differing from those already kept")
+    variety: float = Field(default=0.02, ge=0, le=10, description="weight of differing from those already kept")
     scorers: dict[str, float] = Field(default_factory=dict, description="weights of learned scorers by name")
     budget: int = Field(default=3, ge=1, le=100, description="at most so many candidates for each portrait")
     alike: float = Field(default=8.0, ge=0, description="grey levels below which two are the same picture")

@@ -191,7 +191,7 @@ def _is_other(file: Path, portrait: Portrait) -> bool:
 
 
 def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, photo: bool) -> Made:
-    seen = measure.look(portrait.pixels, faces)
+    seen = measure.look(portrait.pixels, faces, steady=True)
     distance = record.distance(seen.face) if seen.face is not None and record.training else None
     score = round(record.scale.score(seen.face), 4) if record.scale is not None else None
     asked = portrait.request

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.portraits_choosing import Sitter, by_distance, gain, interval, nearest, row, summary, to_middle, ways
+from benchmarks.portraits_choosing import Dozen, by_distance, gain, interval, nearest, row, summary, to_middle, ways
 from portraitist import ranking
 
 RNG = np.random.default_rng(5)
 
 
-def sitter(noise: float) -> Sitter:
+def sitter(noise: float) -> Dozen:
     """Twelve faces at growing distances; the judge sees the same distances and `noise`."""
     photos = tuple(RNG.normal(0, 0.01, 8) for _ in range(6))
     far = RNG.permutation(np.linspace(0.1, 1.2, 12))
@@ -19,7 +19,7 @@ def sitter(noise: float) -> Sitter:
         for i, distance in enumerate(far)
     )
     scores = 1 - far + RNG.normal(0, noise, 12) if noise else 1 - far
-    return Sitter(1, scores, candidates, faces, faces, photos)
+    return Dozen(1, scores, candidates, faces, faces, faces, photos)
 
 
 def test_who_sees_as_the_judge_does_gains_the_most_there_is() -> None:
@@ -31,19 +31,19 @@ def test_who_sees_as_the_judge_does_gains_the_most_there_is() -> None:
 
 
 def test_the_bar_is_kept_by_those_who_choose_well_and_broken_by_chance() -> None:
-    def kept(sitters: list[Sitter]) -> bool:
+    def kept(sitters: list[Dozen]) -> bool:
         (found,) = [one for one in summary(sitters, 42) if one["bar"] is not None]
         return bool(found["kept"])
 
     assert kept([sitter(0.1) for _ in range(4)])
     blind = sitter(0.0)
-    backwards = Sitter(2, -blind.scores, blind.candidates, blind.faces, blind.mirrored, blind.photos)
+    backwards = Dozen(2, -blind.scores, blind.candidates, blind.faces, blind.mirrored, blind.steady, blind.photos)
     assert not kept([blind, backwards]), "what one gains the other loses"
 
 
 def test_a_face_that_is_missing_comes_last() -> None:
     one = sitter(0.0)
-    blind = Sitter(3, one.scores, one.candidates, (None, *one.faces[1:]), one.mirrored, one.photos)
+    blind = Dozen(3, one.scores, one.candidates, (None, *one.faces[1:]), one.mirrored, one.steady, one.photos)
     assert list(by_distance(to_middle, mirror=True)(blind))[-1] == 0
 
 

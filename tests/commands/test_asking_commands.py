@@ -224,7 +224,7 @@ def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
 def test_a_batch_is_told_pinned_and_drawn_again(tmp_path: Path, capsys: Capture) -> None:
     words = ("--prompt", "ohwx woman, hat", "-n", "2", "--candidates", "3", "--batch", "2", "--keep-rejected")
     _, plan = asked(capsys, *words, "--dry-run")
-    assert plan["request"]["batch"] == 2  # type: ignore[index]
+    assert plan["request"]["batch"] == 2 and "batch" in [one["code"] for one in plan["warnings"]]  # type: ignore[index,attr-defined]
     code, made = asked(capsys, *words, "--out", tmp_path / "two")
     files = sorted((tmp_path / "two").rglob("*.png"))
     assert code == 0 and len(files) == 3 and "batch" in [one["code"] for one in made["warnings"]]  # type: ignore[attr-defined]

@@ -31,6 +31,17 @@ def test_embedding_is_repeatable_and_hardly_moved_by_compression(faces: Faces, t
     assert packed is not None and distance(first, packed) < 0.2
 
 
+def test_a_steady_look_lies_between_looks_and_is_hardly_moved_by_a_mirror(faces: Faces) -> None:
+    picture, other = person("a-1"), person("b-1")
+    mirrored = np.ascontiguousarray(picture[:, ::-1])
+    (face,), (turned,), (stranger,) = (faces.detect(one) for one in (picture, mirrored, other))
+    steady = faces.steady(picture, face)
+    assert steady.shape == (128,) and np.array_equal(steady, faces.steady(picture, face))
+    moved = distance(steady, faces.steady(mirrored, turned))
+    assert moved < distance(faces.embed(picture, face), faces.embed(mirrored, turned))
+    assert moved < distance(steady, faces.steady(other, stranger)) / 3
+
+
 def test_only_one_face_is_embedded(faces: Faces, couple: Path, landscape: Path) -> None:
     assert faces.embed_only(read_picture(couple)) is None
     assert faces.embed_only(read_picture(landscape)) is None

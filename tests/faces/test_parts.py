@@ -113,6 +113,8 @@ def test_a_recogniser_embeds_the_aligned_face(faces: Faces, tmp_path: Path) -> N
     point = recogniser.embed(picture, face)
     assert point.shape == (512,) and np.linalg.norm(point) == pytest.approx(1.0)
     assert np.array_equal(point, recogniser.embed(picture, face))
+    steady = recogniser.steady(picture, face)
+    assert np.linalg.norm(steady) == pytest.approx(1.0) and 0 < np.linalg.norm(point - steady) < 1
     other = person("b-1")
     assert np.linalg.norm(point - recogniser.embed(other, faces.detect(other)[0])) > 0.01
 

@@ -98,12 +98,18 @@ class LidReader(Protocol):
 
 
 class Recogniser(Protocol):
-    """Turns a face into a point of its space; `name` says which space, and only points of one space are compared."""
+    """Turns a face into a point of its space; `name` says which space, and only points of one space are compared.
+
+    `steady` is the mean over several views of the same face (its mirror image, other cuts), where the recogniser can be
+    shown them: several times the work, and less of chance in it.
+    """
 
     @property
     def name(self) -> str: ...
 
     def embed(self, picture: Picture, face: Face) -> Embedding: ...
+
+    def steady(self, picture: Picture, face: Face) -> Embedding: ...
 
 
 class Masker(Protocol):

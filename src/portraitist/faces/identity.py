@@ -21,6 +21,11 @@ from portraitist.types import Embedding, Picture, Size
 
 _VIEW = 360
 _ROOM = 2.0
+_PADDING = 0.25
+"""Room about the face in what the network is shown, as a share; dlib's own."""
+
+_STEADY = (0.15, 0.25, 0.4)
+"""The same of each view that is averaged; of several sets the best on tuning sitters (benchmarks/portraits.py)."""
 
 
 class DlibRecogniser:
@@ -35,12 +40,24 @@ class DlibRecogniser:
 
     def embed(self, picture: Picture, face: Face) -> Embedding:
         """float64 (128,) of the face; same picture, same numbers."""
+        return self._describe(self._upright(picture, face), _PADDING)
+
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """The mean over three cuts of the face and of its mirror image; about 0.3 s on one core."""
+        view = self._upright(picture, face)
+        views = (view, np.ascontiguousarray(view[:, ::-1]))
+        return np.asarray(np.mean([self._describe(one, padding) for one in views for padding in _STEADY], axis=0))
+
+    def _upright(self, picture: Picture, face: Face) -> Picture:
+        """The face in the middle of a square of twice its size."""
         extent = _ROOM * max(face.box.width, face.box.height)
         matrix = upright_matrix(face.box.centre, face.eyes[1] - face.eyes[0], extent, _VIEW)
-        view = transform(picture, matrix, Size(_VIEW, _VIEW))
+        return transform(picture, matrix, Size(_VIEW, _VIEW))
+
+    def _describe(self, view: Picture, padding: float) -> Embedding:
         margin = round(_VIEW * (1 - 1 / _ROOM) / 2)
         shape = self._predictor(view, self._dlib.rectangle(margin, margin, _VIEW - margin, _VIEW - margin))
-        return np.array(self._network.compute_face_descriptor(view, shape), dtype=np.float64)
+        return np.array(self._network.compute_face_descriptor(view, shape, 0, padding), dtype=np.float64)
 
 
 def _import_dlib() -> Any:

@@ -43,6 +43,10 @@ class UnifaceRecogniser:
         with _uniface(folder, offline) as uniface:
             self._model = uniface.AdaFace()
 
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """As `embed`: the package aligns the face itself and cannot be shown its mirror image."""
+        return self.embed(picture, face)
+
     def embed(self, picture: Picture, face: Face) -> Embedding:
         points = five_points(face.mesh).astype(np.float32)
         point = self._model.get_normalized_embedding(_bgr(picture), points)
@@ -69,6 +73,10 @@ class InsightFace:
     def find(self, picture: Picture) -> list[Find]:
         boxes, points = self._app.det_model.detect(_bgr(picture), max_num=0)
         return [_find(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)]
+
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """As `embed`: the package aligns the face itself and cannot be shown its mirror image."""
+        return self.embed(picture, face)
 
     def embed(self, picture: Picture, face: Face) -> Embedding:
         """float64 (512,) of length 1."""

@@ -30,7 +30,16 @@ class ArcFaceRecogniser:
 
     def embed(self, picture: Picture, face: Face) -> Embedding:
         """float64 (dimensions,) of length 1; same picture, same numbers."""
-        view = aligned(picture, face).astype(np.float32)
+        return self._describe(aligned(picture, face))
+
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """The mean of the face's and of its mirror image's, of length 1."""
+        view = aligned(picture, face)
+        both = self._describe(view) + self._describe(view[:, ::-1])
+        return both / max(float(np.linalg.norm(both)), 1e-12)
+
+    def _describe(self, aligned: Picture) -> Embedding:
+        view = aligned.astype(np.float32)
         values = view if self._bytes_in else view / 127.5 - 1.0
         point = self._network(values.transpose(2, 0, 1)[None])[0].reshape(-1).astype(np.float64)
         return point / max(float(np.linalg.norm(point)), 1e-12)
