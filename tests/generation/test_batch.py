@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from portraitist import families
-from portraitist.devices import choose_device
+from portraitist.devices import Device, choose_device
 from portraitist.errors import BadRequest, OutOfMemory
 from portraitist.families.base import Model
 from portraitist.generation import room
@@ -113,9 +113,11 @@ def test_the_memory_decides_how_many_where_that_is_left_open(model: Model, monke
         return room.with_room(full, asked, model, count=count).batch
 
     if model.device.type == "cpu":
-        assert found(sized(8)) == 1  # a processor gains nothing
-        monkeypatch.setattr(room, "_open_batches", lambda model, count: tuple(range(min(8, count), 0, -1)))
-    assert found(sized(8)) == 8 and found(sized(8) - 1) == 7 and found(10**12, count=2) == 2
+        assert found(sized(8)) == 2 and found(sized(8), count=5) == 1 and found(None) == 2
+        monkeypatch.setattr(model, "device", Device(torch.device("cuda"), torch.float32, "a test"))
+    assert found(10**12, count=24) == 8 and found(10**12, count=12) == 6 and found(10**12, count=2) == 2
+    few = [model.drawing_bytes(Size(64, 64), batch=batch) for batch in (8, 6, 1)]
+    assert found(few[0], count=24) == 8 and found(few[1], count=24) == 6 and found(few[2], count=24) == 1
     with pytest.raises(OutOfMemory, match="A picture of 64x64"):
         found(sized(1) // 50)
 

@@ -50,9 +50,10 @@ def with_room(
 ) -> Room:
     """How a complete `request` is drawn; `asked` is as it was before, `count` how many pictures there will be.
 
-    Where the batch was left open: on a GPU as many of the pictures as fit, at most eight; on a processor, which gains
-    nothing by more, one. Tiles change pixels a little, so they are taken only where nobody has decided (`tiles` None)
-    and nothing else fits. Raises OutOfMemory with the largest batch or size that fits.
+    Where the batch was left open: on a GPU as many of the pictures as fit, at most eight, in batches of one size; on a
+    processor two, which there are a seventh faster (benchmarks/results/engine_cpu.json), of an even number. Tiles
+    change pixels a little, so they are taken only where nobody has decided (`tiles` None) and nothing else fits. Raises
+    OutOfMemory with the largest batch or size that fits.
     """
     batches = _open_batches(model, count) if asked.batch == "auto" else (_batch(request),)
     trials = [replace(request, batch=batch) for batch in batches]
@@ -80,7 +81,11 @@ def _batch(request: PortraitRequest) -> int:
 def _open_batches(model: Model, count: int) -> tuple[int, ...]:
     """Sizes of a batch to try where the request leaves it open, the largest first."""
     device: Device = model.device
-    return tuple(range(max(1, min(USUAL_BATCH, count)), 0, -1)) if device.type == "cuda" else (1,)
+    if device.type != "cuda":
+        return (2, 1) if count % 2 == 0 else (1,)
+    # twelve pictures are two batches of six rather than one of eight and half of another
+    even = (math.ceil(count / math.ceil(count / most)) for most in range(min(USUAL_BATCH, count), 0, -1))
+    return tuple(dict.fromkeys(even))
 
 
 def _free(model: Model) -> int | None:
