@@ -301,10 +301,10 @@ def find(kind: type[T], name: str, extra: Sequence[Path] = ()) -> T:
 
 def find_all(kind: type[T], extra: Sequence[Path] = ()) -> tuple[T, ...]:
     """All on the shelf of `kind`, by name; quicker than to find one after the other. Raises BadFile."""
-    adapter = TypeAdapter(kind)
-    shelf, pattern = _SHELVES[kind]
-    places = (_on_shelf(shelf, pattern.format(name), extra) for name in names(kind, extra))
-    return tuple(_read(place, adapter) for place in places if place is not None)
+    found, broken = find_each(kind, extra)
+    if broken:
+        raise broken[0]
+    return found
 
 
 def find_each(kind: type[T], extra: Sequence[Path] = ()) -> tuple[tuple[T, ...], tuple[BadFile, ...]]:

@@ -92,7 +92,7 @@ def make_chosen(
     made: list[Made] = []
     written: set[str] = set()
     asked_for, folders = replace(request, count=plan.most), (root, root / REJECTED)
-    asking = make_each(asked_for, sitting, model, faces, kept=folders, photo=photo, on_step=told)
+    asking = make_each(asked_for, sitting, model, faces, kept=folders, photo=photo, ranked=True, on_step=told)
     with closing(asking):  # the base gets its own weights back at once
         for one in asking:
             one = _unless_same(_marked(one, scorers), () if plan.all_made else made, settings)

@@ -138,11 +138,13 @@ def make_each(
     kept: Sequence[Path] = (),
     below: str = "",
     photo: bool = True,
+    ranked: bool = False,
     on_step: OnStep = no_progress,
 ) -> Generator[Made, None, None]:
     """The request's portraits one by one, marked and not yet written; whoever has enough closes it.
 
-    Their names are free in the folders `kept`, or there is the same portrait.
+    Their names are free in the folders `kept`, or there is the same portrait. Faces are looked at as steadily as
+    choosing needs it where they are to be `ranked`.
     """
     pinned = replace(request, likeness_sha256=sitting.sha256)
     drawing = generate(pinned, model, sitting.lora, on_step, others=sitting.others, enlarge=sitting.enlarge)
@@ -153,7 +155,7 @@ def make_each(
                 pixels, notes = sitting.finisher(portrait.pixels)
                 portrait = replace(portrait, pixels=pixels)
             file = f"{below}{_file_name(portrait, kept)}"
-            made = _mark(portrait, file, sitting.record, faces, photo)
+            made = _mark(portrait, file, sitting.record, faces, photo=photo, ranked=ranked)
             yield replace(made, report=replace(made.report, finished=notes))
 
 
@@ -190,8 +192,10 @@ def _is_other(file: Path, portrait: Portrait) -> bool:
         return True
 
 
-def _mark(portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, photo: bool) -> Made:
-    seen = measure.look(portrait.pixels, faces, steady=True)
+def _mark(
+    portrait: Portrait, file: str, record: measure.FaceRecord, faces: measure.FaceReader, *, photo: bool, ranked: bool
+) -> Made:
+    seen = measure.look(portrait.pixels, faces, steady=ranked)
     distance = record.distance(seen.face) if seen.face is not None and record.training else None
     score = round(record.scale.score(seen.face), 4) if record.scale is not None else None
     asked = portrait.request

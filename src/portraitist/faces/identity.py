@@ -25,7 +25,7 @@ _PADDING = 0.25
 """Room about the face in what the network is shown, as a share; dlib's own."""
 
 _STEADY = (0.15, 0.25, 0.4)
-"""The same of each view that is averaged; of several sets the best on tuning sitters (benchmarks/portraits.py)."""
+"""The same of each view that is averaged, smaller and larger than dlib's own."""
 
 
 class DlibRecogniser:
@@ -43,7 +43,7 @@ class DlibRecogniser:
         return self._describe(self._upright(picture, face), _PADDING)
 
     def steady(self, picture: Picture, face: Face) -> Embedding:
-        """The mean over three cuts of the face and of its mirror image; about 0.3 s on one core."""
+        """The mean over three cuts of the face and of its mirror image; six times the work."""
         view = self._upright(picture, face)
         views = (view, np.ascontiguousarray(view[:, ::-1]))
         return np.asarray(np.mean([self._describe(one, padding) for one in views for padding in _STEADY], axis=0))

@@ -15,7 +15,7 @@ import numpy as np
 from portraitist.errors import FetchFailed, MissingModel
 from portraitist.faces.face import Face, Find
 from portraitist.faces.mesh import five_points
-from portraitist.faces.recognisers import aligned
+from portraitist.faces.recognisers import aligned, mirrored_mean
 from portraitist.types import Box, Embedding, Picture
 
 
@@ -43,14 +43,14 @@ class UnifaceRecogniser:
         with _uniface(folder, offline) as uniface:
             self._model = uniface.AdaFace()
 
-    def steady(self, picture: Picture, face: Face) -> Embedding:
-        """As `embed`: the package aligns the face itself and cannot be shown its mirror image."""
-        return self.embed(picture, face)
-
     def embed(self, picture: Picture, face: Face) -> Embedding:
         points = five_points(face.mesh).astype(np.float32)
         point = self._model.get_normalized_embedding(_bgr(picture), points)
         return np.asarray(point, np.float64).reshape(-1)
+
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """As `embed`: the package aligns the face itself and cannot be shown its mirror image."""
+        return self.embed(picture, face)
 
 
 class InsightFace:
@@ -74,13 +74,16 @@ class InsightFace:
         boxes, points = self._app.det_model.detect(_bgr(picture), max_num=0)
         return [_find(box[:4], float(box[4]), five) for box, five in zip(boxes, points, strict=True)]
 
-    def steady(self, picture: Picture, face: Face) -> Embedding:
-        """As `embed`: the package aligns the face itself and cannot be shown its mirror image."""
-        return self.embed(picture, face)
-
     def embed(self, picture: Picture, face: Face) -> Embedding:
         """float64 (512,) of length 1."""
-        found = self._app.models["recognition"].get_feat(_bgr(aligned(picture, face)))
+        return self._describe(aligned(picture, face))
+
+    def steady(self, picture: Picture, face: Face) -> Embedding:
+        """The mean of the face's and of its mirror image's, of length 1."""
+        return mirrored_mean(self._describe, aligned(picture, face))
+
+    def _describe(self, view: Picture) -> Embedding:
+        found = self._app.models["recognition"].get_feat(_bgr(view))
         point = np.asarray(found, np.float64).reshape(-1)
         return point / max(float(np.linalg.norm(point)), 1e-12)
 

@@ -4,6 +4,7 @@ ArcFace: Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face 
 pixels both take. Embeddings lie on the unit sphere.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,19 @@ class ArcFaceRecogniser:
 
     def steady(self, picture: Picture, face: Face) -> Embedding:
         """The mean of the face's and of its mirror image's, of length 1."""
-        view = aligned(picture, face)
-        both = self._describe(view) + self._describe(view[:, ::-1])
-        return both / max(float(np.linalg.norm(both)), 1e-12)
+        return mirrored_mean(self._describe, aligned(picture, face))
 
     def _describe(self, aligned: Picture) -> Embedding:
         view = aligned.astype(np.float32)
         values = view if self._bytes_in else view / 127.5 - 1.0
         point = self._network(values.transpose(2, 0, 1)[None])[0].reshape(-1).astype(np.float64)
         return point / max(float(np.linalg.norm(point)), 1e-12)
+
+
+def mirrored_mean(describe: Callable[[Picture], Embedding], view: Picture) -> Embedding:
+    """The mean, of length 1, of what is said of an aligned face and of its mirror image."""
+    both = describe(view) + describe(np.ascontiguousarray(view[:, ::-1]))
+    return both / max(float(np.linalg.norm(both)), 1e-12)
 
 
 def aligned(picture: Picture, face: Face) -> Picture:

@@ -22,6 +22,7 @@ from portraitist.families.memory import enough_memory
 from portraitist.generation.hires import LANCZOS, LATENT, UPSCALERS, Pass, filled, plan
 from portraitist.generation.portrait import Portrait
 from portraitist.generation.prompts import clean, parse
+from portraitist.generation.room import at_once
 from portraitist.generation.samplers import build, webui_names
 from portraitist.images import resize
 from portraitist.lora.formats import Lora
@@ -64,7 +65,7 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         clip_skip=base.clip_skip if request.clip_skip is None else request.clip_skip,
         strength=1.0 if request.strength is None else request.strength,
         tiles=bool(request.tiles),
-        batch=1 if request.batch == "auto" else request.batch,
+        batch=at_once(request),
         base=base.name,
         base_version=base.version,
     )
@@ -102,7 +103,7 @@ def generate(
     clock = _Clock(on_step, len(seeds) * looks)
     with enough_memory("the portrait"), _in_tiles(model, bool(full.tiles)), model.applied(loras):
         condition = _condition(full, model)
-        for wanted, batch in _batches(seeds, _at_once(full)):
+        for wanted, batch in _batches(seeds, at_once(full)):
             clock.at_once = len(wanted)
             latents = _begin(full, model, condition, passes[0], batch, clock)
             for one in passes[1:]:
@@ -119,17 +120,13 @@ def _batches(seeds: Sequence[Seed], size: int) -> Iterator[tuple[Sequence[Seed],
         yield wanted, (*wanted, *[wanted[-1]] * (size - len(wanted)))
 
 
-def _at_once(request: PortraitRequest) -> int:
-    return 1 if request.batch == "auto" else request.batch
-
-
 def _condition(request: PortraitRequest, model: Model) -> Condition:
     """The prompt, or with guidance the negative and the prompt, padded to the same length; for each of a batch."""
     texts = [request.prompt or ""] if _plain(request) else [request.negative or "", request.prompt or ""]
     told = model.told([parse(text) for text in texts], clip_skip=request.clip_skip or 1)
-    if _at_once(request) == 1:
+    if at_once(request) == 1:
         return told
-    return told.rows(torch.arange(len(texts), device=told.states.device).repeat_interleave(_at_once(request)))
+    return told.rows(torch.arange(len(texts), device=told.states.device).repeat_interleave(at_once(request)))
 
 
 def _begin(
@@ -256,7 +253,7 @@ def _check(request: PortraitRequest, model: Model) -> None:
         ("clip_skip", request.clip_skip, 1, 12),
         ("seed", request.seed, 0, MAX_SEED),
         ("hires_steps", request.hires_steps or 1, 1, MAX_STEPS),
-        ("batch", _at_once(request), 1, MAX_BATCH),
+        ("batch", at_once(request), 1, MAX_BATCH),
     )
     for name, value, low, high in limits:
         if value is None or not low <= value <= high:

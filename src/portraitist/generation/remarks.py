@@ -12,6 +12,7 @@ from portraitist.families.base import Model
 from portraitist.families.reading import Unread
 from portraitist.generation.hires import advice
 from portraitist.generation.prompts import clean, parse
+from portraitist.generation.room import at_once
 from portraitist.requests import PortraitRequest, Warn
 
 _REPEATED = 1 / 3
@@ -28,7 +29,7 @@ def remarks(request: PortraitRequest, model: Model) -> tuple[Warn, ...]:
 
 def idle(request: PortraitRequest, count: int) -> tuple[Warn, ...]:
     """The warning about a batch of which some pictures are computed for nothing, where `count` are made at most."""
-    batch = 1 if request.batch == "auto" else request.batch
+    batch = at_once(request)
     lost = -count % batch
     if not lost:
         return ()

@@ -37,11 +37,16 @@ class Room:
     told: tuple[Warn, ...] = ()
 
 
+def at_once(request: PortraitRequest) -> int:
+    """How many pictures a request computes at a time; one where that is open and nobody has looked at the memory."""
+    return 1 if request.batch == "auto" else request.batch
+
+
 def needed(request: PortraitRequest, model: Model, loras: Sequence[Lora] = ()) -> int:
     """Bytes that a complete request takes beside the weights: its largest pass, and a copy of the weights that LoRAs
     change."""
     sizes = [one.size for one in plan(request, model.multiple)]
-    tiles, batch = bool(request.tiles), _batch(request)
+    tiles, batch = bool(request.tiles), at_once(request)
     return _kept(model, loras) + max(model.drawing_bytes(size, tiles=tiles, batch=batch) for size in sizes)
 
 
@@ -55,7 +60,7 @@ def with_room(
     change pixels a little, so they are taken only where nobody has decided (`tiles` None) and nothing else fits. Raises
     OutOfMemory with the largest batch or size that fits.
     """
-    batches = _open_batches(model, count) if asked.batch == "auto" else (_batch(request),)
+    batches = _open_batches(model, count) if asked.batch == "auto" else (at_once(request),)
     trials = [replace(request, batch=batch) for batch in batches]
     free = _free(model)
     if free is None or needed(trials[0], model, loras) <= free:
@@ -72,10 +77,6 @@ def with_room(
         told = f"The picture needs about {_words(need)} of memory and {_words(free)} are free: it is decoded in tiles."
         return Room(True, batches[-1], (Warn("tiles", told),))
     raise _refusal(last, tiled if asked.tiles is None else last, model, loras, free)
-
-
-def _batch(request: PortraitRequest) -> int:
-    return 1 if request.batch == "auto" else request.batch
 
 
 def _open_batches(model: Model, count: int) -> tuple[int, ...]:
@@ -102,7 +103,7 @@ def _kept(model: Model, loras: Sequence[Lora]) -> int:
 def _refusal(
     request: PortraitRequest, best: PortraitRequest, model: Model, loras: Sequence[Lora], free: int
 ) -> OutOfMemory:
-    last, batch = plan(request, model.multiple)[-1].size, _batch(request)
+    last, batch = plan(request, model.multiple)[-1].size, at_once(request)
     what = "A picture" if batch == 1 else f"A batch of {batch} pictures"
     message = (
         f"{what} of {last.width}x{last.height} on {model.base.name} needs about "
