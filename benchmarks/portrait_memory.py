@@ -5,7 +5,8 @@
 
 Networks of the full size of Stable Diffusion 1.5 and SDXL with random weights, with a likeness on them: two steps with
 guidance and the autoencoder, whole and in tiles, at several sizes, and at the two smaller ones four pictures at a time.
-The estimate has to cover what torch reserved, and under a cap of weights and estimate the picture has to be drawn.
+Under a cap of weights and estimate the picture has to be drawn, and be the same as without: where memory is plenty,
+convolutions take more of it than they need, so what torch reserved may exceed the estimate.
 `--derive` runs the networks on no device at all and counts which values are alive at a time.
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
@@ -38,6 +40,7 @@ from portraitist.generation.generate import complete, generate
 from portraitist.generation.room import needed
 from portraitist.lora.formats import Lora, read
 from portraitist.requests import PortraitRequest
+from portraitist.types import Picture
 
 SEED, GIB, BATCH = 42, 2**30, 4
 SIZES = {
@@ -84,28 +87,29 @@ def compare(name: str, request: PortraitRequest, model: Any, lora: Lora) -> Iter
     clean()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    fits = draw(request, model, lora)
+    free = draw(request, model, lora)
     allocated, reserved = torch.cuda.max_memory_allocated() - before, torch.cuda.max_memory_reserved() - before
-    yield note(f"{name}: allocated beside the weights", allocated / GIB if fits else None, "GiB", digits=2)
-    yield note(f"{name}: reserved beside the weights", reserved / GIB if fits else None, "GiB", digits=2)
+    yield note(f"{name}: allocated beside the weights", allocated / GIB if free else None, "GiB", digits=2)
+    yield note(f"{name}: reserved beside the weights", reserved / GIB if free else None, "GiB", digits=2)
     yield note(f"{name}: estimated", guess / GIB, "GiB", digits=2)
-    yield bar(f"{name}: reserved, as a share of the estimate", reserved / guess, 1.0, digits=2, at_most=True)
     model.forget()
     clean()
     with capped(before + guess):
-        yield bar(
-            f"{name}: is drawn under a cap of weights and estimate", float(draw(request, model, lora)), 1, digits=0
-        )
+        tight = draw(request, model, lora)
+    yield bar(f"{name}: is drawn under a cap of weights and estimate", float(bool(tight)), 1, digits=0)
+    if free and tight:
+        unlike = [np.mean(one != other) for one, other in zip(free, tight, strict=True)]
+        yield note(f"{name}: numbers of the picture that the cap changed", 100 * float(np.mean(unlike)), "%", digits=2)
 
 
-def draw(request: PortraitRequest, model: Any, lora: Lora) -> bool:
-    """Whether the memory suffices."""
+def draw(request: PortraitRequest, model: Any, lora: Lora) -> list[Picture]:
+    """The pictures; none where the memory does not suffice."""
     try:
-        list(generate(request, model, lora))
+        made = [portrait.pixels for portrait in generate(request, model, lora)]
     except OutOfMemory:
-        return False
+        return []
     torch.cuda.synchronize()
-    return True
+    return made
 
 
 @contextmanager
