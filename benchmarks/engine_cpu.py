@@ -87,9 +87,6 @@ def measure(model: Model, runs: int) -> Iterator[tuple[str, float, str]]:
     whole = median(lambda: list(generate(request, model)), model, max(3, runs // 2))
     yield "portrait, 5 steps", step_seconds, "s"
     yield f"portrait, {model.base.steps} steps", whole, "s"
-    several = replace(request, count=2, batch=2)
-    each = median(lambda: list(generate(several, model)), model, max(3, runs // 2)) / 2
-    yield f"portrait, {model.base.steps} steps, two at a time, each", each, "s"
     yield "one guided step", 1000 * (whole - step_seconds) / (model.base.steps - 5), "ms"
     yield "peak memory of the process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB"
 

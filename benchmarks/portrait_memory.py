@@ -5,8 +5,8 @@
 
 Networks of the full size of Stable Diffusion 1.5 and SDXL with random weights, with a likeness on them: two steps with
 guidance and the autoencoder, whole and in tiles, at several sizes, and at the two smaller ones four pictures at a time.
-Under a cap of weights and estimate the picture has to be drawn, and be the same as without: where memory is plenty,
-convolutions take more of it than they need, so what torch reserved may exceed the estimate.
+The estimate has to cover what torch reserved, and under a cap of weights and estimate the picture has to be drawn; how
+much the cap changes it is told, for convolutions that find less memory may be computed in another way.
 `--derive` runs the networks on no device at all and counts which values are alive at a time.
 """
 
@@ -92,6 +92,7 @@ def compare(name: str, request: PortraitRequest, model: Any, lora: Lora) -> Iter
     yield note(f"{name}: allocated beside the weights", allocated / GIB if free else None, "GiB", digits=2)
     yield note(f"{name}: reserved beside the weights", reserved / GIB if free else None, "GiB", digits=2)
     yield note(f"{name}: estimated", guess / GIB, "GiB", digits=2)
+    yield bar(f"{name}: reserved, as a share of the estimate", reserved / guess, 1.0, digits=2, at_most=True)
     model.forget()
     clean()
     with capped(before + guess):

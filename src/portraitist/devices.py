@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """`device` and `dtype` for the heavy work; `reason` is a sentence for reports."""
+    """`device` and `dtype` for the heavy work; `reason` is a sentence for reports.
+
+    `batches`: whether several pictures at a time are worth it. On a processor they are not: there each is rounded
+    according to its place among the others and to the number of threads, and would not come out the same alone.
+    """
 
     device: "torch.device"
     dtype: "torch.dtype"
     reason: str
+    batches: bool = True
 
     @property
     def type(self) -> str:
@@ -48,8 +53,8 @@ def choose_device(wanted: str = "auto") -> Device:
     if device.type != "cpu":
         raise DeviceUnavailable(f"{wanted!r} is not supported.", hint="Use auto, cpu, cuda, cuda:1 or mps.")
     if has_amx():
-        return Device(device, torch.bfloat16, "processor with AMX: bf16 is about ten times as fast as fp32")
-    return Device(device, torch.float32, "processor without AMX: fp32 is the fastest format")
+        return Device(device, torch.bfloat16, "processor with AMX: bf16 is about ten times as fast as fp32", False)
+    return Device(device, torch.float32, "processor without AMX: fp32 is the fastest format", False)
 
 
 def _available() -> str:

@@ -209,7 +209,7 @@ def _cells(request: PortraitRequest, grid: Grid, studio: _Studio) -> list[_Cell]
                   for one in plan(full, studio.model.multiple))  # fmt: skip
         planned = GridCell(grid.labels(place), full, tuple(passes))
         sitting = replace(_weighed_sitting(held[key], filled.loras), enlarge=enlarge)
-        told = (*room.told, *idle(full, 1))
+        told = (*room.told, *idle(full, filled, 1))
         cells.append(_Cell(grid.told(place), planned, sitting, style.photo if style else True, told))
     return cells
 

@@ -138,12 +138,12 @@ def _ready(
     filled, files = with_loras(filled_in(request, sitting, record, style, base, settings), style, base, settings)
     sitting = with_others(sitting, filled.loras, files, model)
     filled, enlarge = with_upscaler(filled, settings, models)
-    full = complete(filled, model)
-    room = with_room(full, filled, model, _loras_of(sitting), count=count)
-    filled, full = replace(filled, batch=room.batch), replace(full, batch=room.batch, tiles=room.tiles)
+    asked, full = filled, complete(filled, model)
+    room = with_room(full, asked, model, _loras_of(sitting), count=count)
+    filled, full = replace(asked, batch=room.batch), replace(full, batch=room.batch, tiles=room.tiles)
     if room.tiles:
         filled = replace(filled, tiles=True)
-    told = (*room.told, *idle(full, count), *remarks(full, model))
+    told = (*room.told, *idle(full, asked, count), *remarks(full, model))
     return _Ready(filled, full, replace(sitting, enlarge=enlarge), model, told)
 
 

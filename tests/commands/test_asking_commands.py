@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from portraitist.devices import Device
 from portraitist.errors import Denied
 from portraitist.faces import Faces
 from portraitist.images import read_picture, read_request, save_png
@@ -221,7 +223,11 @@ def test_a_grid_that_cannot_be_drawn_is_told_before_anything(
     assert not (tmp_path / "grid").exists()
 
 
-def test_a_batch_is_told_pinned_and_drawn_again(tmp_path: Path, capsys: Capture) -> None:
+def test_a_batch_is_told_pinned_and_drawn_again(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    device = Device(torch.device("cpu"), torch.float32, "a test: as a device that draws several at a time")
+    monkeypatch.setattr("portraitist.models.choose_device", lambda wanted: device)
     words = ("--prompt", "ohwx woman, hat", "-n", "2", "--candidates", "3", "--batch", "2", "--keep-rejected")
     _, plan = asked(capsys, *words, "--dry-run")
     assert plan["request"]["batch"] == 2 and "batch" in [one["code"] for one in plan["warnings"]]  # type: ignore[index,attr-defined]
@@ -232,6 +238,12 @@ def test_a_batch_is_told_pinned_and_drawn_again(tmp_path: Path, capsys: Capture)
     assert call("portrait", "--again", files[0], "--out", tmp_path / "again", "--json") == 0
     again = tmp_path / "again" / Path(json.loads(capsys.readouterr().out)["portraits"][0]["file"]).name
     assert np.array_equal(read_picture(again), read_picture(files[0]))
+
+
+def test_a_processor_leaves_a_batch_out_and_says_so(tmp_path: Path, capsys: Capture) -> None:
+    code, made = asked(capsys, "--prompt", "ohwx woman, hat", "-n", "2", "--batch", "2", "--out", tmp_path / "two")
+    assert code == 0 and "one picture at a time" in json.dumps(made["warnings"])
+    assert [read_request(file)["batch"] for file in (tmp_path / "two").glob("*.png")] == [1, 1]
 
 
 @pytest.mark.parametrize(("batch", "told"), [("many", "--batch 'many' is no number"), ("0", "between 1 and 32")])

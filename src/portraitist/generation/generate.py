@@ -70,7 +70,7 @@ def complete(request: PortraitRequest, model: Model) -> PortraitRequest:
         base_version=base.version,
     )
     _check(full, model)
-    full = filled(full)
+    full = filled(full if model.device.batches else replace(full, batch=1))
     plan(full, model.multiple)
     return full
 

@@ -27,9 +27,12 @@ def remarks(request: PortraitRequest, model: Model) -> tuple[Warn, ...]:
     return (*_language(request, model), *_repeats(request), *_size(request, model))
 
 
-def idle(request: PortraitRequest, count: int) -> tuple[Warn, ...]:
-    """The warning about a batch of which some pictures are computed for nothing, where `count` are made at most."""
+def idle(request: PortraitRequest, asked: PortraitRequest, count: int) -> tuple[Warn, ...]:
+    """The warning about a batch that a complete request does without, or of which some pictures are computed for
+    nothing where `count` are made at most; `asked` is as it was before."""
     batch = at_once(request)
+    if at_once(asked) > batch:
+        return (Warn("batch", "A processor draws one picture at a time, whatever the batch says."),)
     lost = -count % batch
     if not lost:
         return ()
