@@ -187,7 +187,7 @@ def portrait(
     if style is not None and prompt is not None:
         raise BadRequest("style and prompt exclude each other.", hint="Leave one of them out.")
     settings = load_settings(home)
-    faces = load_faces(settings)
+    faces = load_faces(settings) if models is None else models.faces(settings)
     request = PortraitRequest(sitter, style, prompt, negative, count, seed, size, batch=batch)
     place = Path(out) if out is not None else None
     choosing = ChooseRequest(budget, candidates)

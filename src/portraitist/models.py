@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from portraitist import families
 from portraitist.devices import Device, choose_device, empty_cache, free_memory
 from portraitist.errors import OutOfMemory
+from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.families.found import place_of
 from portraitist.families.memory import enough_memory
@@ -43,7 +44,7 @@ class _Kept:
 
 
 class Models:
-    """Bases and finishing networks that stay loaded; the least recently used go first when room is needed.
+    """Bases, finishing networks and face models that stay loaded; the least recently used go first when room is needed.
 
     `budget` is how many bytes of weights are kept at most (None: as many as the device has room for). What is larger
     than the budget is loaded all the same, alone. A file that changed since is loaded anew.
@@ -99,6 +100,15 @@ class Models:
         file, place = file_of(models, folder, name), choose_device(device)
         key = ("network", file.stem, folder, str(file), device)
         return self._keep(key, _state(file), _size(file), place, lambda: load_network(models, folder, name, device))
+
+    def faces(self, settings: Settings) -> Faces:
+        """The face models of the settings, loaded at most once. Raises what `Faces.load` raises."""
+        folder = settings.models_folder / "faces"
+        state = _state(folder) if folder.is_dir() else ()  # loading tells what is missing
+        return self._keep(
+            ("faces", f"faces {settings.faces}", str(folder)), state, sum(size for _, size, _ in state),
+            choose_device("cpu"), lambda: Faces.load(folder, names=settings.faces, offline=settings.offline),
+        )  # fmt: skip
 
     def release(self) -> None:
         """Let go of all; the memory is free once nobody else holds a model."""

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from portraitist import families
 from portraitist import models as kept_models
 from portraitist.devices import Device, free_memory
-from portraitist.errors import OutOfMemory, UnfitModel, UnknownName
+from portraitist.errors import MissingModel, OutOfMemory, UnfitModel, UnknownName
 from portraitist.faces import Faces
 from portraitist.families.base import Model
 from portraitist.families.found import find_base
@@ -143,6 +143,15 @@ def test_a_base_that_changed_on_disk_is_loaded_anew(settings: Settings, tiny_bas
     assert models.base(base, settings) is not first
     assert models.base(replace(base, cfg=3.0), settings).base.cfg == 3.0
     assert loaded == ["tiny"] * 3 and models.names == ("tiny",)
+
+
+def test_face_models_stay_loaded_too(settings: Settings, tmp_path: Path) -> None:
+    with Models() as models:
+        first = models.faces(settings)
+        assert models.faces(settings) is first and models.names == ("faces embedded",) and models.size > 10**6
+        with pytest.raises(MissingModel):
+            models.faces(settings.model_copy(update={"models": tmp_path}))
+        assert models.faces(settings) is first
 
 
 def test_threads_take_turns(settings: Settings, tiny_base: Path, loaded: list[str]) -> None:
