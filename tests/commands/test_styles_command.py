@@ -153,3 +153,13 @@ def test_a_style_is_trained_shown_and_kept(home: Path, tmp_path: Path, capsys: C
     assert "noise.safetensors" in capsys.readouterr().err
     made = answered(capsys, "styles", "preview", "studio", "--base", "tiny", "--of", "man")
     assert made["prompt"] and read_picture(home / "library" / "styles" / "studio" / "preview.jpg").shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(("captioner", "words"), [("written", "is for sitters"), ("magic", "'magic' is not known")])
+def test_a_captioner_that_cannot_be_is_told_before_any_picture_is_read(
+    captioner: str, words: str, home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "no-picture.png").write_bytes(b"nothing")
+    options = ("--base", "tiny", "--captioner", captioner)
+    assert call("styles", "train", "noise2", tmp_path / "no-picture.png", *options) == 2
+    assert words in capsys.readouterr().err

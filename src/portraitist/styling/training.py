@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from portraitist.captions import tags
-from portraitist.captions.named import choose_captioner, fetch_model, find_model, load_model
+from portraitist.captions.named import CaptionerModel, choose_captioner, fetch_model, find_model, load_model
 from portraitist.decoder import Decoder
 from portraitist.devices import choose_device
 from portraitist.errors import BadRequest, PhotoTooLarge, TooFewPhotos, UnknownName, UnreadablePhoto
@@ -114,6 +114,7 @@ def train_style(
     recipe = choose_recipe(request.recipe, base, settings)
     check_recipe(recipe)
     check_package(recipe)
+    named = _captioner(request, settings)
     style = style_of(request, base, recipe)
     check_words(PortraitRequest("", style=style.name), style, SOMEBODY, base, settings)
     check_memory(base, recipe, choose_device(settings.device), request.memory)
@@ -121,7 +122,7 @@ def train_style(
     with opened([Path(one) for one in request.pictures], max_bytes=settings.max_photo_bytes) as paths:
         taken, warnings = read_pictures(find_photos(paths), base, settings, on_step)
     model = load_base(base, settings)
-    captions = _captions(request, taken, base, settings, on_step)
+    captions = _captions(request, taken, base, named, settings, on_step)
     pictures = tuple(
         style_picture(f"{number:02d}", one.pixels, caption, Size(*base.size), recipe.crops_per_photo)
         for number, (one, caption) in enumerate(zip(taken, captions, strict=True), 1)
@@ -201,15 +202,19 @@ def cuts(whole: Size, size: Size, least: int) -> tuple[Box, ...]:
     return tuple(Box((whole.width - width) * at, (whole.height - height) * at, width, height) for at in order)
 
 
-def _captions(
-    request: StyleTraining, taken: Sequence[_Taken], base: Base, settings: Settings, on_step: OnStep
-) -> list[str]:
-    """The style's word, then what each picture shows; how it is made is left out."""
+def _captioner(request: StyleTraining, settings: Settings) -> CaptionerModel | None:
+    """The model that is asked to caption, None for an embedded one. Raises BadRequest, BadFile."""
     if request.captioner == "written":
         raise BadRequest("--captioner written is for sitters.", hint="Use auto, tagger, facts, none or a model's name.")
-    library = library_folders(settings)
-    rules, named = tags.load_rules(RULES, library), find_model(request.captioner, library)
-    loaded = None
+    return find_model(request.captioner, library_folders(settings))
+
+
+def _captions(
+    request: StyleTraining, taken: Sequence[_Taken], base: Base, named: CaptionerModel | None, settings: Settings,
+    on_step: OnStep,
+) -> list[str]:  # fmt: skip
+    """The style's word, then what each picture shows; how it is made is left out."""
+    rules, loaded = tags.load_rules(RULES, library_folders(settings)), None
     if named is not None:
         place = fetch_model(named, settings.models_folder, offline=settings.offline, on_step=on_step)
         loaded = load_model(named, place, choose_device(settings.device))
