@@ -12,6 +12,8 @@ import pytest
 
 # torch's threads spin while they wait for each other, which slows a busy machine down; see `portraitist.cli.main`
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# fp32 on every machine: where a processor has AMX numbers would be of bf16, too coarse for what is compared here
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
 
 _WORDS = (
     "ohwx sks woman man girl boy person smile photo anime red blue green shirt outdoors indoors glasses hat hair short "

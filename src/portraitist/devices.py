@@ -3,6 +3,7 @@
 torch is imported inside the functions, so that the command line can read this module without it.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +81,11 @@ def _cuda(device: "torch.device") -> Device:
 
 
 def has_amx(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor multiplies bf16 matrices in hardware (Intel AMX)."""
+    """Whether the processor multiplies bf16 matrices in hardware (Intel AMX), and torch's oneDNN may use that: its own
+    ONEDNN_MAX_CPU_ISA can forbid it."""
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if most not in ("", "DEFAULT", "ALL") and "AMX" not in most:
+        return False
     try:
         flags = next(line for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
