@@ -149,7 +149,7 @@ def _ready(
 
 def base_of(request: PortraitRequest, record: SitterRecord, settings: Settings) -> Base:
     """The base of the sitter's likeness. Raises MissingModel for a request that names another one."""
-    if request.base != PortraitRequest.base and lasting_name(request.base, settings) != record.base:
+    if request.base is not None and lasting_name(request.base, settings) != record.base:
         raise MissingModel(
             f"The sitter {record.name!r} has no likeness on {request.base}; there is one on {record.base}.",
             hint=f"Leave the base out, or train one: portraitist train PHOTOS --sitter NAME --base {request.base}",

@@ -92,7 +92,7 @@ class TrainRequest(Strict):
 
 @dataclass(frozen=True)
 class PortraitRequest(Strict):
-    """Everything that fixes `count` portraits. None means: what the style, the recipe or the base says.
+    """Everything that fixes `count` portraits. None means: what sitter, style, recipe or base say.
 
     Picture i has a seed that comes from `seed` and i alone; the request in its PNG names that seed with `count` 1 and
     no None that could change its pixels. `likeness_sha256` pins the LoRA file, `base_version` the base, `hires_sha256`
@@ -112,7 +112,7 @@ class PortraitRequest(Strict):
     cfg: float | None = None
     clip_skip: int | None = None
     strength: float | None = None
-    base: str = "mini"
+    base: str | None = None
     base_version: str | None = None
     likeness_sha256: str | None = None
     hires_scale: float | None = None

@@ -246,6 +246,12 @@ def test_a_processor_leaves_a_batch_out_and_says_so(tmp_path: Path, capsys: Capt
     assert [read_request(file)["batch"] for file in (tmp_path / "two").glob("*.png")] == [1, 1]
 
 
+def test_another_base_than_the_sitters_is_refused_even_the_usual_one(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "asked.toml").write_text('prompt = "ohwx woman"\nbase = "mini"\n')
+    code, answer = asked(capsys, "--request", tmp_path / "asked.toml", "--dry-run")
+    assert code != 0 and "has no likeness on mini; there is one on tiny" in answer["error"]["message"]  # type: ignore[index]
+
+
 @pytest.mark.parametrize(("batch", "told"), [("many", "--batch 'many' is no number"), ("0", "between 1 and 32")])
 def test_a_wrong_batch_is_refused(batch: str, told: str, capsys: Capture) -> None:
     code, answer = asked(capsys, "--prompt", "ohwx woman", "--batch", batch, "--dry-run")
